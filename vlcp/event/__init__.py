@@ -1,0 +1,1 @@
+"""Event scheduler: events, matchers, queues, routines, connections (manual 4.3, 5.2)."""

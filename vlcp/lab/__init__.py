@@ -1,0 +1,1 @@
+"""vlcp-lab: hypervisors, endpoints and controllers on one machine."""

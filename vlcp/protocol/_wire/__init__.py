@@ -1,0 +1,1 @@
+"""Parsers and writers without input or output: bytes in, values out."""

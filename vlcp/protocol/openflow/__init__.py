@@ -1,0 +1,1 @@
+"""OpenFlow protocol and its definitions (manual 5.3.1)."""

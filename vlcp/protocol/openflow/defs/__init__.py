@@ -1,0 +1,1 @@
+"""OpenFlow structure and constant tables."""

@@ -1,0 +1,1 @@
+"""Modules that a server loads (manual 5.6)."""

@@ -1,0 +1,1 @@
+"""ObjectDB and the proxies of the key-value stores (manual 4.4)."""

@@ -1,0 +1,1 @@
+"""Transactions as pure functions: mirror, walkers, attempts, indexes."""

@@ -1,0 +1,1 @@
+"""Management: Web API and module manager."""

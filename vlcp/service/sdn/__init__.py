@@ -1,0 +1,1 @@
+"""Modules that program Open vSwitch (manual 4.5)."""

@@ -1,0 +1,1 @@
+"""The flow engine: desired rows, what a switch acknowledged, and the difference."""

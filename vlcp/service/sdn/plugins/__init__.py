@@ -1,0 +1,1 @@
+"""Network drivers, one for each type of physical network."""

@@ -1,0 +1,1 @@
+"""Small services: in-memory storage, automatic loading."""

@@ -1,0 +1,1 @@
+"""Modules that serve web pages."""

@@ -1,0 +1,1 @@
+"""Helpers and data models shared by modules (manual 5.7)."""
