@@ -1,0 +1,48 @@
+"""Shared rules of the test suite.
+
+A component that a test needs and the machine lacks makes the test skip with its reason; with ``CI=true`` it fails instead,
+so that a green run means that everything was run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+NEEDS = {
+    "ovs": ("ovs-vswitchd", "ovsdb-server", "ip"),
+}
+
+
+def missing_component(marker: str) -> str | None:
+    """Name what the marker's tests need and this machine lacks, or ``None``."""
+    lacking = [program for program in NEEDS[marker] if shutil.which(program) is None]
+    if lacking:
+        return "not installed: " + ", ".join(lacking)
+    if os.geteuid() != 0:
+        return "not root, so no network namespaces"
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests to ``make soak`` unless they are asked for with ``-m soak``."""
+    if "soak" in (config.getoption("-m") or ""):
+        return
+    kept = [item for item in items if item.get_closest_marker("soak") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or in CI fail, a test whose component is missing."""
+    for marker in NEEDS:
+        if item.get_closest_marker(marker) is None:
+            continue
+        reason = missing_component(marker)
+        if reason is None:
+            continue
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{item.nodeid}: {reason}; in CI nothing is skipped")
+        pytest.skip(reason)
