@@ -14,7 +14,6 @@ import re
 from typing import Any
 
 import pytest
-
 from vlcp.event.event import Event
 
 TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"

@@ -1,0 +1,66 @@
+"""The network that ``vlcp-lab up`` configures, with the calls that a user would type."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from vlcp.lab._plan import TRUNK
+from vlcp.lab._shell import LabError
+from vlcp.lab.controller import Controller
+from vlcp.lab.topology import Lab
+
+NETWORK = "net1"
+SUBNET = "subnet1"
+
+
+def configure(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
+    """Make one logical network over all hypervisors with ``endpoints`` endpoints on each, and ping.
+
+    The physical network is of type ``local`` on one hypervisor and a VLAN trunk between several.
+
+    :raises LabError: a call failed, or an endpoint does not answer
+    """
+    controller = next(iter(lab.hosts.values())).controller
+    say(f"logical network {NETWORK}, configured in namespace {controller.namespace} with:")
+    if len(lab.hosts) == 1:
+        _call(controller, say, "createphysicalnetwork", type="local", id="phys1")
+    else:
+        for host in lab.hosts.values():
+            host.attach_trunk()
+        _call(controller, say, "createphysicalnetwork", type="vlan", vlanrange="`[[100,199]]`", id="phys1")
+        _call(controller, say, "createphysicalport", physicalnetwork="phys1", name=TRUNK)
+    _call(controller, say, "createlogicalnetwork", physicalnetwork="phys1", id=NETWORK)
+    _call(controller, say, "createsubnet", logicalnetwork=NETWORK, cidr="192.168.1.0/24", gateway="192.168.1.1", id=SUBNET)
+    for number in range(endpoints * len(lab.hosts)):
+        host = lab.plan.hosts[number // endpoints]
+        _add_endpoint(lab, controller, say, host, number + 1)
+    for name in lab.hosts:
+        lab.hosts[name].wait_settled()
+    say("ping:")
+    if not ping_all(lab, 3, say):
+        raise LabError("an endpoint did not answer")
+
+
+def _call(controller: Controller, say: Callable[[str], None], name: str, **parameters: str) -> list:
+    command, result = controller.curl("viperflow", name, parameters)
+    say("  " + command)
+    return result
+
+
+def _add_endpoint(lab: Lab, controller: Controller, say: Callable[[str], None], host: str, number: int) -> None:
+    port, mac = f"port{number}", lab.free_mac()
+    result = _call(controller, say, "createlogicalport", id=port, logicalnetwork=NETWORK, subnet=SUBNET, mac_address=mac)
+    lab.add_endpoint(f"ep{number}", host, port, NETWORK, f"{result[0]['ip_address']}/24", mac)
+
+
+def ping_all(lab: Lab, count: int, say: Callable[[str], None]) -> bool:
+    """Let every endpoint ping every other of its network; say each result and return whether all answered."""
+    whole = True
+    for source in lab.endpoints.values():
+        for target in lab.endpoints.values():
+            if source is target or source.plan.network != target.plan.network or not target.address:
+                continue
+            result = source.ping(target.address, count)
+            whole = whole and result.sent > 0 and result.lost == 0
+            say(f"  {source.plan.name} -> {target.plan.name} ({target.address}): {result.received} of {result.sent} answered")
+    return whole

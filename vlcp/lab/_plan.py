@@ -1,0 +1,109 @@
+"""Pure: the names, addresses and configuration of a laboratory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Mapping
+
+BRIDGE = "br0"
+TRUNK = "trunk0"
+API_PORT = 8081
+OPENFLOW_PORT = 6653
+STARTUP = (
+    "vlcp.service.sdn.viperflow.ViperFlow",
+    "vlcp.service.sdn.ioprocessing.IOProcessing",
+    "vlcp.service.sdn.l2switch.L2Switch",
+    "vlcp.service.manage.modulemanager.Manager",
+    "vlcp.service.manage.webapi.WebAPI",
+    "vlcp.service.utils.autoload.AutoLoad",
+)
+SQLITE = "vlcp.service.connection.sqlitedb.SQLiteDB"
+LONGEST_SOCKET_DIRECTORY = 80
+
+
+@dataclass(frozen=True)
+class EndpointPlan:
+    """One endpoint: its name, its hypervisor, and what the controller knows of it.
+
+    ``ip`` is address and prefix length, ``None`` for an endpoint without an address; ``iface_id`` is the id of its logical port.
+    """
+
+    name: str
+    host: str
+    iface_id: str
+    network: str
+    mac: str
+    ip: str | None
+
+
+@dataclass
+class LabPlan:
+    """What a laboratory consists of; it is kept in its directory so that later commands find it."""
+
+    prefix: str
+    directory: str
+    hosts: list[str]
+    database: str = "sqlite"
+    endpoints: list[EndpointPlan] = field(default_factory=list)
+
+    def namespace(self, name: str) -> str:
+        """Return the network namespace of a hypervisor, an endpoint or the underlay."""
+        return f"{self.prefix}-{name}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LabPlan:
+        """Make a plan from what :meth:`to_json` gave."""
+        endpoints = [EndpointPlan(**entry) for entry in data["endpoints"]]
+        return cls(data["prefix"], data["directory"], list(data["hosts"]), data["database"], endpoints)
+
+
+def make_plan(prefix: str, directory: str, hosts: int, database: str = "sqlite") -> LabPlan:
+    """Return the plan of a laboratory with ``hosts`` hypervisors and no endpoints.
+
+    :raises ValueError: a name or number that cannot work, with the reason
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", prefix):
+        raise ValueError(f"prefix {prefix!r}: one to eight lower-case letters and digits, a letter first")
+    if not 1 <= hosts <= 64:
+        raise ValueError(f"hosts {hosts}: 1 to 64")
+    if database != "sqlite":
+        raise ValueError(f"database {database!r}: this version has sqlite")
+    if len(directory) > LONGEST_SOCKET_DIRECTORY:
+        raise ValueError(f"directory {directory!r}: longer than {LONGEST_SOCKET_DIRECTORY} characters, too long for sockets")
+    return LabPlan(prefix, directory, [f"hv{number + 1}" for number in range(hosts)], database)
+
+
+def controller_config(plan: LabPlan, host: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the configuration keys of a hypervisor's controller.
+
+    :param extra: keys to add or replace
+    """
+    config: dict[str, Any] = {
+        "module.jsonrpcserver.ovsdb": True,
+        "module.jsonrpcserver.client": True,
+        "module.jsonrpcserver.url": f"unix://{plan.directory}/{host}/db.sock",
+        "module.openflowserver.url": f"tcp://127.0.0.1:{OPENFLOW_PORT}/",
+        "module.httpserver.url": None,
+        "module.httpserver.vhost.api.url": f"tcp://127.0.0.1:{API_PORT}/",
+        "module.sqlitedb.path": f"{plan.directory}/vlcp.sqlite",
+        "proxy.kvstorage": SQLITE,
+        "proxy.updatenotifier": SQLITE,
+        "server.startup": STARTUP,
+    }
+    config.update(extra or {})
+    return config
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """Return configuration keys in the syntax of the configuration file, sorted."""
+    return "".join(f"{key} = {value!r}\n" for key, value in sorted(config.items()))
+
+
+def endpoint_mac(number: int) -> str:
+    """Return a locally administered MAC address for the endpoint with this number."""
+    return "02:6c:61:%02x:%02x:%02x" % (number >> 16 & 0xFF, number >> 8 & 0xFF, number & 0xFF)

@@ -1,0 +1,162 @@
+"""A whole laboratory: hypervisors, underlay and endpoints, made and removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import Callable
+
+from vlcp.lab._plan import EndpointPlan, LabPlan, endpoint_mac, make_plan
+from vlcp.lab._shell import LabError, check_machine, kill_all, namespaces, run
+from vlcp.lab.endpoint import Endpoint
+from vlcp.lab.hypervisor import Hypervisor
+
+STATE = "lab.json"
+
+
+def default_directory(prefix: str) -> str:
+    """Return the directory of a laboratory: short, since it holds sockets."""
+    return f"/tmp/{prefix}-lab"
+
+
+class Lab:
+    """Hypervisors, underlay and endpoints that belong together.
+
+    :param plan: names and addresses
+    :param say: called with one line for each step; ``None`` keeps silent
+    """
+
+    def __init__(self, plan: LabPlan, say: Callable[[str], None] | None = None) -> None:
+        self.plan = plan
+        self._say = say or (lambda line: None)
+        self.hosts = {name: Hypervisor(plan, name) for name in plan.hosts}
+        self.endpoints = {entry.name: Endpoint(plan, self.hosts[entry.host], entry) for entry in plan.endpoints}
+
+    @classmethod
+    def create(
+        cls,
+        prefix: str = "vlcp",
+        directory: str | None = None,
+        hosts: int = 1,
+        database: str = "sqlite",
+        say: Callable[[str], None] | None = None,
+    ) -> Lab:
+        """Return a laboratory that is not up yet.
+
+        :raises LabError: this machine cannot hold one, or the names cannot work
+        """
+        check_machine()
+        try:
+            plan = make_plan(prefix, directory or default_directory(prefix), hosts, database)
+        except ValueError as error:
+            raise LabError(str(error)) from None
+        return cls(plan, say)
+
+    @classmethod
+    def load(cls, prefix: str = "vlcp", directory: str | None = None, say: Callable[[str], None] | None = None) -> Lab:
+        """Return the laboratory that runs.
+
+        :raises LabError: none runs under this prefix
+        """
+        check_machine()
+        path = os.path.join(directory or default_directory(prefix), STATE)
+        try:
+            with open(path, encoding="utf-8") as state:
+                return cls(LabPlan.from_json(json.load(state)), say)
+        except FileNotFoundError:
+            raise LabError(f"no laboratory runs with prefix {prefix!r}; start one with: vlcp-lab up") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise LabError(f"{path} cannot be read ({error}); remove it with: vlcp-lab down") from None
+
+    def up(self, controllers: bool = True) -> None:
+        """Make underlay and hypervisors, and with ``controllers`` start these.
+
+        :raises LabError: something of a laboratory with this prefix is there already, or a step failed; what was made is removed
+        """
+        if namespaces(self.plan.prefix) or os.path.exists(self.plan.directory):
+            raise LabError(f"a laboratory with prefix {self.plan.prefix!r} is there already; remove it with: vlcp-lab down")
+        try:
+            os.makedirs(self.plan.directory, mode=0o755)
+            self._save()
+            self._create_underlay()
+            for name, host in self.hosts.items():
+                self._say(f"hypervisor {name}: namespace {host.namespace}, Open vSwitch with bridge br0 (userspace datapath)")
+                host.create()
+            if controllers:
+                self.start_controllers()
+        except BaseException:
+            down(self.plan.prefix, self.plan.directory)
+            raise
+
+    def _create_underlay(self) -> None:
+        underlay = self.plan.namespace("net")
+        run(["ip", "netns", "add", underlay])
+        run(["ip", "-n", underlay, "link", "add", "under", "type", "bridge"])
+        run(["ip", "-n", underlay, "link", "set", "under", "up"])
+
+    def start_controllers(self) -> None:
+        """Start the controllers that do not run and wait until all answer."""
+        starting = [host.controller for host in self.hosts.values() if host.controller.pid is None]
+        for controller in starting:
+            self._say(f"controller of {controller.host}: started, log in {controller.log_path}")
+            controller.start(wait=False)
+        for controller in starting:
+            controller.wait_ready()
+
+    def add_endpoint(
+        self, name: str, host: str, iface_id: str, network: str, ip: str | None = None, mac: str | None = None
+    ) -> Endpoint:
+        """Make an endpoint and cable it to a hypervisor's bridge.
+
+        :param ip: address with prefix length; ``None`` gives it none
+        :param mac: ``None`` takes one that no other endpoint has
+        :raises LabError: the name is taken or too long
+        """
+        if name in self.endpoints or len(name) > 12:
+            raise LabError(f"endpoint {name!r}: the name is taken or longer than 12 characters")
+        entry = EndpointPlan(name, host, iface_id, network, mac or self.free_mac(), ip)
+        endpoint = Endpoint(self.plan, self.hosts[host], entry)
+        endpoint.create()
+        self.plan.endpoints.append(entry)
+        self.endpoints[name] = endpoint
+        self._save()
+        return endpoint
+
+    def free_mac(self) -> str:
+        """Return a MAC address that no endpoint has."""
+        used = {entry.mac for entry in self.plan.endpoints}
+        return next(mac for mac in map(endpoint_mac, range(1, 1 << 24)) if mac not in used)
+
+    def remove_endpoint(self, name: str) -> None:
+        """Delete an endpoint and its bridge port."""
+        endpoint = self.endpoints.pop(name)
+        endpoint.delete()
+        self.plan.endpoints.remove(endpoint.plan)
+        self._save()
+
+    def _save(self) -> None:
+        with open(os.path.join(self.plan.directory, STATE), "w", encoding="utf-8") as state:
+            json.dump(self.plan.to_json(), state, indent=1)
+
+    def down(self) -> None:
+        """Remove everything."""
+        for host in self.hosts.values():
+            host.controller.stop()
+        down(self.plan.prefix, self.plan.directory)
+
+
+def down(prefix: str, directory: str | None = None) -> list[str]:
+    """Remove whatever is left of a laboratory, in whatever state it is; return the names of the namespaces removed.
+
+    It may be called at any time and twice.
+    """
+    names = namespaces(prefix)
+    pids = [int(pid) for name in names for pid in run(["ip", "netns", "pids", name], check=False).split()]
+    kill_all([pid for pid in pids if pid != os.getpid()])
+    for name in names:
+        run(["ip", "netns", "delete", name], check=False)
+    path = directory or default_directory(prefix)
+    if os.path.exists(os.path.join(path, STATE)) or path == default_directory(prefix):
+        shutil.rmtree(path, ignore_errors=True)
+    return names
