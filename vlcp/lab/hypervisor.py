@@ -27,6 +27,7 @@ class Hypervisor:
         self.namespace = plan.namespace(name)
         self.directory = os.path.join(plan.directory, name)
         self.controller = Controller(plan, name)
+        self.switch_options: list[str] = []
 
     @property
     def _env(self) -> dict[str, str]:
@@ -53,14 +54,14 @@ class Hypervisor:
         self._create_bridge()
 
     def start_switch(self) -> None:
-        """Start ovsdb-server and ovs-vswitchd."""
+        """Start ovsdb-server, and ovs-vswitchd with ``switch_options`` on its command line."""
         self._start(
             ["ovsdb-server", os.path.join(self.directory, "conf.db"), f"--remote=punix:{self._database_socket}"],
             "ovsdb-server",
         )
         self.vsctl("--no-wait", "init")
         self.vsctl("--no-wait", "set", "Open_vSwitch", ".", f"external_ids:system-id={self.name}")
-        self._start(["ovs-vswitchd", f"unix:{self._database_socket}"], "ovs-vswitchd")
+        self._start(["ovs-vswitchd", f"unix:{self._database_socket}", *self.switch_options], "ovs-vswitchd")
 
     def _start(self, argv: list[str], program: str) -> None:
         options = ["--pidfile", "--detach", "--no-chdir", f"--log-file={self.directory}/{program}.log", "-vconsole:off"]

@@ -1,0 +1,87 @@
+"""vlcp-lab as a command: it brings a network up, says what runs, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from vlcp.lab._shell import namespaces, wait_until
+
+pytestmark = pytest.mark.ovs
+
+COMMAND = [sys.executable, "-m", "vlcp.lab.cli"]
+
+
+def lab(prefix, *arguments):
+    return subprocess.run([*COMMAND, "--prefix", prefix, *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def prefix():
+    name = f"c{os.getpid() % 100000}"
+    yield name
+    lab(name, "down")
+    assert namespaces(name) == []
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_up_ping_status_and_down(prefix, hosts):
+    up = lab(prefix, "up", "--hosts", str(hosts))
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "viperflow/createlogicalport" in up.stdout
+    assert "ep1 -> ep2 (192.168.1.3): 3 of 3 answered" in up.stdout
+    ping = lab(prefix, "ping", "ep1", "ep2")
+    assert (ping.returncode, ping.stdout) == (0, "ep1 -> ep2: 3 of 3 answered\n")
+    assert lab(prefix, "ping").returncode == 0
+    status = lab(prefix, "status")
+    assert status.returncode == 0
+    assert "hv1: controller running" in status.stdout
+    again = lab(prefix, "up")
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+    down = lab(prefix, "down")
+    assert f"{prefix}-hv1" in down.stdout
+    assert lab(prefix, "down").stdout == "nothing to remove\n"
+    assert lab(prefix, "status").returncode == 1
+
+
+def test_ctrl_c_in_the_foreground_removes_everything(prefix):
+    process = subprocess.Popen([*COMMAND, "--prefix", prefix, "up", "--foreground"], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if "Ctrl-C" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    assert namespaces(prefix) == []
+    assert not os.path.exists(f"/tmp/{prefix}-lab")
+
+
+def test_ctrl_c_while_it_comes_up_removes_everything(prefix):
+    process = subprocess.Popen([*COMMAND, "--prefix", prefix, "up"], stdout=subprocess.PIPE, text=True)
+    assert "hypervisor hv1" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert namespaces(prefix) == []
+
+
+def test_down_cleans_up_after_a_crash(prefix):
+    process = subprocess.Popen([*COMMAND, "--prefix", prefix, "up", "--foreground"], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if "createlogicalnetwork" in line:
+            break
+    process.kill()
+    process.wait()
+    assert wait_until(lambda: namespaces(prefix), 5, "namespaces of the crashed laboratory")
+    assert lab(prefix, "down").returncode == 0
+    assert namespaces(prefix) == []
+
+
+def test_usage_errors_are_one_line_with_status_2_and_bad_values_status_1(prefix):
+    assert lab(prefix, "sideways").returncode == 2
+    bad = lab("Bad_Prefix", "up")
+    assert (bad.returncode, bad.stderr.count("\n")) == (1, 1)
+    assert "'Bad_Prefix'" in bad.stderr
