@@ -1,0 +1,120 @@
+"""1,000 ports over 10 networks on a real switch: from nothing, one port more, deletion; with CPU seconds and memory.
+
+The bridge has dummy ports, so that the switch itself costs little. Times run from the API call to the last acknowledged flow.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Callable
+
+from vlcp.lab.controller import Controller
+from vlcp.lab.hypervisor import Hypervisor
+from vlcp.lab.topology import Lab
+
+NETWORKS = 10
+PORTS = 1000
+MORE = 20
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(controller: Controller) -> float:
+    """Return the processor seconds that a controller has used."""
+    with open(f"/proc/{controller.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory_mib(controller: Controller) -> float:
+    """Return a controller's resident memory in MiB."""
+    with open(f"/proc/{controller.pid}/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def mac(number: int) -> str:
+    """Return the MAC address of a port."""
+    return f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}"
+
+
+def port(number: int) -> dict[str, str]:
+    """Return the parameters of a logical port."""
+    network = f"net{number % NETWORKS}"
+    return {"id": f"p{number}", "logicalnetwork": network, "subnet": network, "mac_address": mac(number)}
+
+
+def add_dummies(host: Hypervisor, numbers: range) -> None:
+    """Add dummy interfaces to the bridge, in one transaction."""
+    arguments: list[str] = []
+    for number in numbers:
+        arguments += ["--", "add-port", "br0", f"d{number}", "--", "set", "Interface", f"d{number}", "type=dummy"]
+        arguments += [f"external_ids:iface-id=p{number}"]
+    host.vsctl(*arguments[1:], timeout_s=120)
+
+
+def unicast_flows(host: Hypervisor) -> int:
+    """Return the number of ports that the switch forwards to."""
+    return host.ofctl("dump-flows", "br0").count("dl_dst=02:00:00:00:")
+
+
+def measure(host: Hypervisor, action: Callable[[], object], flows: int) -> tuple[float, float]:
+    """Carry an action out and wait for its flows; return seconds and processor seconds of the controller."""
+    begin, cpu = time.monotonic(), cpu_s(host.controller)
+    action()
+    while True:
+        host.wait_settled(120)
+        if unicast_flows(host) == flows:
+            return time.monotonic() - begin, cpu_s(host.controller) - cpu
+        if time.monotonic() - begin > 120:
+            raise RuntimeError(f"{unicast_flows(host)} ports have flows after 120 s, not {flows}")
+
+
+def create(controller: Controller, ports: list[dict[str, str]]) -> None:
+    """Create the networks and the ports."""
+    networks = [f"net{number}" for number in range(NETWORKS)]
+    controller.api("viperflow", "createphysicalnetwork", type="local", id="phys")
+    controller.api("viperflow", "createlogicalnetworks", networks=[{"id": n, "physicalnetwork": "phys"} for n in networks])
+    subnets = [{"id": n, "logicalnetwork": n, "cidr": f"10.{i}.0.0/16"} for i, n in enumerate(networks)]
+    controller.api("viperflow", "createsubnets", subnets=subnets)
+    controller.api("viperflow", "createlogicalports", ports=ports)
+
+
+def row(name: str, value: float, unit: str) -> dict[str, Any]:
+    """Return a row without a peer."""
+    return {"name": f"{PORTS} ports, {NETWORKS} networks: {name}", "value": value, "unit": unit, "peer": None}
+
+
+def run() -> list[dict[str, Any]]:
+    """Measure on a laboratory of one hypervisor that is removed afterwards."""
+    lab = Lab.create("bench")
+    host = lab.hosts["hv1"]
+    host.switch_options.append("--enable-dummy")
+    lab.up()
+    try:
+        return _measure_all(host)
+    finally:
+        lab.down()
+
+
+def _measure_all(host: Hypervisor) -> list[dict[str, Any]]:
+    controller = host.controller
+    add_dummies(host, range(PORTS + MORE))
+    time.sleep(2)
+    host.wait_settled()
+    ports = [port(number) for number in range(PORTS)]
+    wall, cpu = measure(host, lambda: create(controller, ports), PORTS)
+    rows = [row("from nothing", wall, "s"), row("from nothing, CPU", cpu, "s"), row("memory", memory_mib(controller), "MiB")]
+    walls, cpus = [], []
+    for number in range(PORTS, PORTS + MORE):
+        extra = port(number)
+        wall, cpu = measure(host, lambda: controller.api("viperflow", "createlogicalport", **extra), number + 1)
+        walls.append(wall)
+        cpus.append(cpu)
+    rows += [
+        row("one port more, with two curl calls and a flow dump", sorted(walls)[MORE // 2] * 1000, "ms"),
+        row("one port more, CPU of all that", sum(cpus) / MORE * 1000, "ms"),
+    ]
+    everything = [{"id": f"p{number}"} for number in range(PORTS + MORE)]
+    wall, cpu = measure(host, lambda: controller.api("viperflow", "deletelogicalports", ports=everything), 0)
+    return [*rows, row("delete all ports", wall, "s"), row("delete all ports, CPU", cpu, "s")]
