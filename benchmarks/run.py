@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/run.py [NAME...] [--json FILE]
 
-Each module of this folder with a ``run()`` is a benchmark; ``run()`` returns rows, dictionaries with ``name``, ``value``, ``unit``,
+Each module of this folder with a ``run()`` is a benchmark; it returns rows, dictionaries with ``name``, ``value``, ``unit``,
 and where there is a peer ``peer``, ``peer_value`` and ``ratio`` (more than 1 is better than the peer).
 """
 
