@@ -100,7 +100,7 @@ class Hypervisor:
 
     def dump_flows(self) -> list[str]:
         """Return the flows of the bridge as sorted lines, without counters, ages and the epoch in the cookie."""
-        return sorted(filter(None, map(_flow_line, self.ofctl("dump-flows", BRIDGE).splitlines())))
+        return sorted(filter(None, map(flow_line, self.ofctl("dump-flows", BRIDGE).splitlines())))
 
     def dump_groups(self) -> list[str]:
         """Return the groups of the bridge as sorted lines."""
@@ -144,7 +144,8 @@ class Hypervisor:
         return bool(status) and all(entry["owed"] == 0 for entry in status)
 
 
-def _flow_line(line: str) -> str:
+def flow_line(line: str) -> str:
+    """Return one line of a flow dump without counters, ages and the epoch in its cookie; "" for a line without a flow."""
     if "table=" not in line:
         return ""
     line = re.sub(r"(duration|n_packets|n_bytes|idle_age|hard_age)=[^,]*, ?", "", line.strip())
