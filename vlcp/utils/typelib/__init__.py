@@ -26,9 +26,38 @@ from typing import Annotated, Any, Callable, List, Optional, Tuple, Union
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
-from vlcp.utils import _conversions
-from vlcp.utils._conversions import Mismatch
 from vlcp.utils.exceptions import APIParameterException, TypeMismatchException
+from vlcp.utils.typelib import _conversions
+from vlcp.utils.typelib._conversions import Mismatch, integer, ipv4_number, ipv4_text
+
+__all__ = [
+    "ApiSignature",
+    "DhcpOptions",
+    "IPv4Address",
+    "IPv4Destination",
+    "IPv4Network",
+    "Identifier",
+    "Integer",
+    "LeaseTime",
+    "MacAddress",
+    "Mismatch",
+    "Mtu",
+    "Name",
+    "NumberRanges",
+    "Pair",
+    "Routes",
+    "Storable",
+    "Text",
+    "TypeCheck",
+    "VlanTag",
+    "Vni",
+    "autoint",
+    "compile_type",
+    "describe_type",
+    "integer",
+    "ipv4_number",
+    "ipv4_text",
+]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SHORT = reprlib.Repr()
@@ -41,7 +70,7 @@ class TypeCheck:
     """A type whose values are converted and checked by a function.
 
     :param convert: takes the value, returns the value to use; raises
-                    :class:`~vlcp.utils._conversions.Mismatch` or ValueError
+                    :class:`~vlcp.utils.typelib.Mismatch` or ValueError
     :param base: pydantic type of the result
     :param described: what ``discover`` prints for it
     """
