@@ -1,0 +1,148 @@
+"""The JSON text of stored values (behaviour of the original: "Value serialization").
+
+A special value is an object with the single name ``<vlcpjsonencode/MODULE.CLASS>``. Encoding
+is done by hand instead of through ``json.dumps``: references keep their encoded text, so a
+set with thousands of members costs one ``str.join``.
+
+What is read from a database is hostile. Only classes that announced themselves with
+:func:`register` are ever created, and nesting is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+from json.encoder import encode_basestring_ascii as _quote
+from typing import Any, Callable, Dict, List
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+_HEAD = "<vlcpjsonencode/"
+_TAIL = ">"
+_BYTES = "urlencoded-bytes"
+
+MAX_DEPTH = 60
+"""Deepest nesting that is encoded or decoded."""
+
+_decoders: Dict[str, Callable[[Any], Any]] = {}
+
+
+def register(path: str, decode: Callable[[Any], Any]) -> None:
+    """Let stored values of the type ``path`` (``module.Class``) be created by ``decode(data)``.
+
+    A later call with the same path replaces the earlier one: a reloaded module brings new classes.
+    """
+    _decoders[path] = decode
+
+
+def tag(path: str) -> str:
+    """Return the name that marks a value of the type ``path``."""
+    return _HEAD + path + _TAIL
+
+
+def encode(value: Any) -> str:
+    """Return the stored JSON text of ``value``.
+
+    :param value: None, bool, int, float, str, bytes, list, tuple, dict with str keys, or an object with
+                  ``json_text()`` (returns its finished text) or ``jsonencode()``
+    :raises ValueError: ``value`` holds something else, or is nested deeper than :data:`MAX_DEPTH`
+    """
+    return _encode(value, 0)
+
+
+def _encode(value: Any, depth: int) -> str:
+    kind = type(value)
+    if kind is str:
+        return _quote(value)
+    if value is None or kind is bool or kind is int or kind is float:
+        return json.dumps(value)
+    if depth > MAX_DEPTH:
+        raise ValueError("value is nested deeper than %d levels" % (MAX_DEPTH,))
+    if hasattr(kind, "json_text"):
+        return value.json_text()
+    return _encode_container(value, depth + 1)
+
+
+def _encode_container(value: Any, depth: int) -> str:
+    if isinstance(value, dict):
+        return encode_dict(value, depth)
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join([_encode(item, depth) for item in value]) + "]"
+    if isinstance(value, (bytes, bytearray)):
+        return '{"%s": "%s"}' % (tag(_BYTES), quote_from_bytes(bytes(value)))
+    if hasattr(value, "jsonencode"):
+        kind = type(value)
+        path = "%s.%s" % (kind.__module__, kind.__name__)
+        return "{%s: %s}" % (_quote(tag(path)), _encode(value.jsonencode(), depth))
+    if isinstance(value, (str, int, float)):
+        return json.dumps(value)
+    raise ValueError("%s cannot be stored: %.200r" % (type(value).__name__, value))
+
+
+def encode_dict(items: Dict[str, Any], depth: int = 0) -> str:
+    """Return the text of a dictionary.
+
+    :raises ValueError: a key is not a string, or a value cannot be stored
+    """
+    parts: List[str] = []
+    for key, value in items.items():
+        if not isinstance(key, str):
+            raise ValueError("keys of a stored dictionary must be strings, got %.100r" % (key,))
+        parts.append(_quote(key) + ": " + _encode(value, depth))
+    return "{" + ", ".join(parts) + "}"
+
+
+def decode(data: bytes) -> Any:
+    """Return the value of a stored JSON text.
+
+    :raises ValueError: the text is no JSON, is nested too deep, or names a class that is not registered
+    """
+    try:
+        return json.loads(data, object_hook=_special)
+    except RecursionError:
+        raise ValueError("stored value is nested too deep") from None
+
+
+def _special(found: Dict[str, Any]) -> Any:
+    if len(found) != 1:
+        return found
+    (name,) = found
+    if not (name.startswith(_HEAD) and name.endswith(_TAIL)):
+        return found
+    return decode_special(name[len(_HEAD) : -len(_TAIL)], found[name])
+
+
+def decode_special(path: str, data: Any) -> Any:
+    """Return the special value of type ``path``.
+
+    :raises ValueError: the class is unknown (its module may not be loaded), or refuses ``data``
+    """
+    decoder = _decoders.get(path)
+    if decoder is not None:
+        return decoder(data)
+    if path == _BYTES:
+        if not isinstance(data, str):
+            raise ValueError("%s: expected a string, got %.100r" % (_BYTES, data))
+        return unquote_to_bytes(data)
+    if "." not in path:
+        raise ValueError("stored class %.200r: the name has no module" % (path,))
+    raise ValueError("stored class %.200r: no such data class is loaded" % (path,))
+
+
+def plain_copy(value: Any) -> Any:
+    """Return a copy of ``value`` that shares no changeable part with it, as reading it back would give.
+
+    Tuples become lists, as in JSON. Objects copy themselves with ``clone_instance()``; those without
+    one are taken as unchangeable.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is int or kind is bool or kind is float:
+        return value
+    if kind is dict:
+        return {key: plain_copy(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [plain_copy(item) for item in value]
+    clone = getattr(kind, "clone_instance", None)
+    if clone is not None:
+        return clone(value)
+    if isinstance(value, bytearray):
+        return bytes(value)
+    return value
