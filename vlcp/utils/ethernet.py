@@ -1,3 +1,4 @@
+# ruff: noqa: F401, F821 - the enumerations put their names into this module
 """Ethernet, ARP, IPv4, TCP, UDP and ICMP packets as structs, and the checksums they need.
 
 Manual 5.7.5. A packet can be parsed to three depths:
