@@ -1,0 +1,109 @@
+"""What connections and servers share: one socket, and requests from outside that are never missed."""
+
+from __future__ import annotations
+
+import collections
+from typing import TYPE_CHECKING, Any, Optional
+
+from vlcp.event import _sockets
+from vlcp.event.core import PollEvent
+from vlcp.event.event import M_, Event, withIndices
+from vlcp.event.runnable import RoutineContainer
+
+if TYPE_CHECKING:
+    import socket
+
+
+@withIndices("connection", "type", "force", "connmark")
+class ConnectionControlEvent(Event):
+    """Ask a connection or a server to change its state.
+
+    ``connmark`` negative means "whatever session it is in"; else the event counts only for that session.
+    """
+
+    #: End the connection for good; ``force`` False sends what is queued first
+    SHUTDOWN = "shutdown"
+    #: End this session and connect again at once
+    RECONNECT = "reconnect"
+    #: End this session; connect again only if the protocol is persistent
+    RESET = "reset"
+    #: Close the listening socket of a server
+    STOPLISTEN = "stoplisten"
+    #: Listen again
+    STARTLISTEN = "startlisten"
+    #: Sent by the connection itself: both directions have ended, or one has failed
+    HANGUP = "hangup"
+
+    #: the request has been seen
+    taken = False
+
+
+class Controlled(RoutineContainer):
+    """A routine container with a socket and requests. ``connmark`` counts its sessions from 0, -1 before the first."""
+
+    def __init__(self, scheduler: Any = None, daemon: bool = False) -> None:
+        super().__init__(scheduler, daemon)
+        self.socket: Optional[socket.socket] = None
+        self.connmark = -1
+        self._registered = False
+        self._orders: collections.deque = collections.deque()
+
+    @property
+    def _now(self) -> float:
+        return self.scheduler.current_time
+
+    def _order(self, kind: str, force: bool, connmark: Optional[int]) -> None:
+        mark = self.connmark if connmark is None else connmark
+        event = ConnectionControlEvent(self, kind, force, mark)
+        # The routine may be busy in a hook when the event is dispatched, so the request is kept here as well.
+        self._orders.append(event)
+        self.scheduler.emergesend(event)
+
+    def _take(self, order: ConnectionControlEvent) -> Optional[ConnectionControlEvent]:
+        """Return a request that is new and meant for this session, else None."""
+        if order.taken:
+            return None
+        order.taken = True
+        return order if order.connmark < 0 or order.connmark == self.connmark else None
+
+    def _kept_order(self) -> Optional[ConnectionControlEvent]:
+        """Return the oldest request that nobody has taken, else None."""
+        while self._orders:
+            order = self._take(self._orders.popleft())
+            if order is not None:
+                return order
+        return None
+
+    async def _next_order(self, timeout: Optional[float]) -> Optional[ConnectionControlEvent]:
+        """Return the next request, or None after ``timeout`` seconds or when one was not meant for this session."""
+        order = self._kept_order()
+        if order is not None:
+            return order
+        matcher = ConnectionControlEvent.createMatcher(connection=self)
+        if timeout is None:
+            return self._take(await matcher)
+        expired, event, _matcher = await self.wait_with_timeout(timeout, matcher)
+        return None if expired else self._take(event)
+
+    def _register_socket(self, options: int) -> None:
+        self.scheduler.registerPolling(self.socket, options, self.daemon)
+        self._registered = True
+
+    def _drop_socket(self, path: str = "") -> None:
+        """Close the socket, if there is one, and remove the file ``path``."""
+        sock, self.socket = self.socket, None
+        if sock is None:
+            return
+        if self._registered:
+            self._registered = False
+            self.scheduler.unregisterPolling(sock, self.daemon)
+        _sockets.close_socket(sock, path)
+
+    async def _ready(self, category: int, sock: Any) -> None:
+        """Wait until a socket is ready or has failed."""
+        fd = sock.fileno()
+        await M_(
+            PollEvent.createMatcher(fd, category),
+            PollEvent.createMatcher(fd, PollEvent.ERROR),
+            PollEvent.createMatcher(fd, PollEvent.HANGUP),
+        )
