@@ -348,10 +348,13 @@ class ApiSignature:
 
     def describe(self) -> dict:
         """Return the members ``parameters``, ``extraparameters``, ``extraparameters_type`` and ``return_type`` of the
-        answer of ``discover``; the last two only when annotated."""
+        answer of ``discover``; the last two only when annotated.
+
+        A function with ``**kwargs`` annotated as ``{}`` takes anything that can be stored, and shows no type for it.
+        """
         result: dict = {"parameters": [self._describe_parameter(p) for p in self._parameters]}
         result["extraparameters"] = self._extra is not None
-        if self._extra_type is not None:
+        if self._extra_type:
             result["extraparameters_type"] = describe_type(self._extra_type)
         return_type = _annotation(self._function, "return")
         if return_type is not inspect.Parameter.empty:

@@ -1,0 +1,74 @@
+"""Types of the parameters of the ``viperflow`` calls (manual 3.2.4); ``?`` marks what may be left out."""
+
+from __future__ import annotations
+
+from vlcp.utils.typelib import (
+    DhcpOptions,
+    Identifier,
+    Integer,
+    IPv4Address,
+    IPv4Network,
+    LeaseTime,
+    MacAddress,
+    Mtu,
+    Name,
+    NumberRanges,
+    Routes,
+    Text,
+)
+
+OPTIONAL_ID = (Name, None)
+OPTIONAL_PARENT = (Identifier, None)
+ID = {"id": Identifier}
+IDS = [ID]
+ANY_ATTRIBUTES: dict = {}
+
+PHYSICAL_NETWORK_OPTIONS = {"?vnirange": NumberRanges, "?vlanrange": NumberRanges}
+NEW_PHYSICAL_NETWORKS = [{"?id": Name, "type": Identifier, **PHYSICAL_NETWORK_OPTIONS}]
+CHANGED_PHYSICAL_NETWORKS = [{**ID, **PHYSICAL_NETWORK_OPTIONS}]
+
+PHYSICAL_PORT_NAME = {"name": Identifier, "?vhost": Name, "?systemid": Name, "?bridge": Name}
+NEW_PHYSICAL_PORTS = [{"physicalnetwork": Identifier, **PHYSICAL_PORT_NAME}]
+PHYSICAL_PORT_NAMES = [PHYSICAL_PORT_NAME]
+
+DHCP_OPTIONS = {
+    "?mtu": Mtu,
+    "?dns_nameservers": ([IPv4Address], None),
+    "?domain_name": (Text, None),
+    "?ntp_servers": ([IPv4Address], None),
+    "?lease_time": LeaseTime,
+    "?extra_dhcp_options": DhcpOptions,
+}
+LOGICAL_NETWORK_OPTIONS = {"?vni": Integer, "?vxlan": Integer, **DHCP_OPTIONS}
+NEW_LOGICAL_NETWORKS = [{"physicalnetwork": Identifier, "?id": Name, **LOGICAL_NETWORK_OPTIONS}]
+CHANGED_LOGICAL_NETWORKS = [{**ID, **LOGICAL_NETWORK_OPTIONS}]
+
+LOGICAL_PORT_OPTIONS = {
+    "?mac_address": MacAddress,
+    "?ip_address": IPv4Address,
+    "?hostname": (Text, None),
+    "?extra_dhcp_options": DhcpOptions,
+}
+NEW_LOGICAL_PORTS = [{"?id": Name, "logicalnetwork": Identifier, "?subnet": Identifier, **LOGICAL_PORT_OPTIONS}]
+CHANGED_LOGICAL_PORTS = [{**ID, **LOGICAL_PORT_OPTIONS}]
+
+HOST_CONFIG = {
+    "?systemid": Name,
+    "?bridge": Name,
+    "?vhost": Name,
+    "?cidr": IPv4Network,
+    "?local_address": IPv4Address,
+    "?gateway": IPv4Address,
+}
+SUBNET_OPTIONS = {
+    "?gateway": IPv4Address,
+    "?allocated_start": IPv4Address,
+    "?allocated_end": IPv4Address,
+    "?host_routes": Routes,
+    "?pre_host_config": [HOST_CONFIG],
+    **DHCP_OPTIONS,
+}
+NEW_SUBNET_OPTIONS = {"?isexternal": bool, **SUBNET_OPTIONS}
+CHANGED_SUBNET_OPTIONS = {"?cidr": IPv4Network, **SUBNET_OPTIONS}
+NEW_SUBNETS = [{"?id": Name, "logicalnetwork": Identifier, "cidr": IPv4Network, **NEW_SUBNET_OPTIONS}]
+CHANGED_SUBNETS = [{**ID, **CHANGED_SUBNET_OPTIONS}]
