@@ -191,14 +191,21 @@ def open_connecting(family: int, socktype: int, address: Any, local: Any = None)
     return (sock, code == 0)
 
 
-def connect_result(sock: socket.socket) -> None:
-    """Return when a socket that became writable is connected.
+def connect_result(sock: socket.socket) -> bool:
+    """Return True when a socket that became writable is connected, False when it still tries.
 
-    :raises OSError: it is not; the reason
+    :raises OSError: it could not connect; the reason
     """
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
+    try:
+        sock.getpeername()
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+        return False
+    return True
 
 
 def remove_stale_path(path: str, socktype: int = socket.SOCK_STREAM) -> None:

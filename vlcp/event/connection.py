@@ -140,9 +140,9 @@ class Client(Connection):
         local = self._local_address(family)
         self.socket, done = _sockets.open_connecting(family, self.target.socktype, address, local)
         self._register_socket(POLLING_IN | POLLING_OUT)
-        if not done:
+        while not done:
             await self._ready(PollEvent.WRITE_READY, self.socket)
-            _sockets.connect_result(self.socket)
+            done = _sockets.connect_result(self.socket)
         self.scheduler.modifyPolling(self.socket, POLLING_IN)
 
     async def _open_passive(self, family: int, address: Any) -> None:
