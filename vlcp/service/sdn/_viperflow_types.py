@@ -69,6 +69,6 @@ SUBNET_OPTIONS = {
     **DHCP_OPTIONS,
 }
 NEW_SUBNET_OPTIONS = {"?isexternal": bool, **SUBNET_OPTIONS}
-CHANGED_SUBNET_OPTIONS = {"?cidr": IPv4Network, **SUBNET_OPTIONS}
+CHANGED_SUBNET_OPTIONS = {"?cidr": IPv4Network, **NEW_SUBNET_OPTIONS}
 NEW_SUBNETS = [{"?id": Name, "logicalnetwork": Identifier, "cidr": IPv4Network, **NEW_SUBNET_OPTIONS}]
-CHANGED_SUBNETS = [{**ID, **CHANGED_SUBNET_OPTIONS}]
+CHANGED_SUBNETS = [{**ID, "?cidr": IPv4Network, **SUBNET_OPTIONS}]

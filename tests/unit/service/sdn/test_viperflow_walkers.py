@@ -7,8 +7,10 @@ import time
 import pytest
 from support.walks import WalkDatabase
 
+from vlcp.service.sdn import _networkdrivers
 from vlcp.service.sdn import _resources_ports as ports
 from vlcp.service.sdn import _resources_subnets as subnets
+from vlcp.service.sdn._networkdrivers import VLAN, VXLAN
 from vlcp.service.sdn._resources import (
     LOGICAL_NETWORK,
     LOGICAL_PORT,
@@ -21,8 +23,6 @@ from vlcp.service.sdn._resources import (
     requests,
 )
 from vlcp.service.sdn._resources_drivers import NeedDrivers, dispatch, first_keys
-from vlcp.service.sdn.plugins import _drivers
-from vlcp.service.sdn.plugins._drivers import VLAN, VXLAN
 from vlcp.service.sdn.plugins.networklocaldriver import _refuse
 from vlcp.service.sdn.plugins.networknativedriver import _only_one
 from vlcp.utils import networkplugin
@@ -44,11 +44,11 @@ from vlcp.utils.networkmodel import (
 
 def numbered(numbering, kind):
     return {
-        ("create", PHYSICAL_NETWORK): _drivers.create_numbered_physical(numbering, kind),
-        ("update", PHYSICAL_NETWORK): _drivers.update_numbered_physical(numbering, kind),
-        ("create", LOGICAL_NETWORK): _drivers.create_numbered_logical(numbering),
-        ("update", LOGICAL_NETWORK): _drivers.update_numbered_logical(numbering),
-        ("delete", LOGICAL_NETWORK): _drivers.delete_numbered_logical(numbering),
+        ("create", PHYSICAL_NETWORK): _networkdrivers.create_numbered_physical(numbering, kind),
+        ("update", PHYSICAL_NETWORK): _networkdrivers.update_numbered_physical(numbering, kind),
+        ("create", LOGICAL_NETWORK): _networkdrivers.create_numbered_logical(numbering),
+        ("update", LOGICAL_NETWORK): _networkdrivers.update_numbered_logical(numbering),
+        ("delete", LOGICAL_NETWORK): _networkdrivers.delete_numbered_logical(numbering),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict
 
 from vlcp.config import defaultconfig
-from vlcp.service.sdn.plugins._drivers import NetworkDriver
+from vlcp.service.sdn._networkdrivers import NetworkDriver
 from vlcp.utils import networkplugin
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vlcp.config import defaultconfig
-from vlcp.service.sdn.plugins._drivers import NetworkDriver
-from vlcp.service.sdn.plugins._vlanparts import untagged_parts
+from vlcp.service.sdn._networkdrivers import NetworkDriver
+from vlcp.service.sdn._vlanparts import untagged_parts
 from vlcp.utils import networkplugin
 from vlcp.utils.networkplugin import default_processor
 
@@ -28,5 +28,5 @@ class NetworkNativeDriver(NetworkDriver):
 
     def createioflowparts(self, connection, logicalnetwork, physicalport, logicalnetworkid, physicalportid):
         """Return the flow parts for untagged packets; see
-        :meth:`vlcp.service.sdn.plugins._drivers.NetworkDriver.createioflowparts`."""
+        :meth:`vlcp.service.sdn._networkdrivers.NetworkDriver.createioflowparts`."""
         return untagged_parts(connection.openflowdef, physicalportid)

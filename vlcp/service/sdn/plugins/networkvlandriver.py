@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vlcp.config import defaultconfig
-from vlcp.service.sdn.plugins._drivers import VLAN, NumberedDriver
-from vlcp.service.sdn.plugins._vlanparts import tagged_parts
+from vlcp.service.sdn._networkdrivers import VLAN, NumberedDriver
+from vlcp.service.sdn._vlanparts import tagged_parts
 
 
 @defaultconfig
@@ -17,5 +17,5 @@ class NetworkVlanDriver(NumberedDriver):
 
     def createioflowparts(self, connection, logicalnetwork, physicalport, logicalnetworkid, physicalportid):
         """Return the flow parts for tagged packets; see
-        :meth:`vlcp.service.sdn.plugins._drivers.NetworkDriver.createioflowparts`."""
+        :meth:`vlcp.service.sdn._networkdrivers.NetworkDriver.createioflowparts`."""
         return tagged_parts(connection.openflowdef, physicalportid, logicalnetwork.vlanid)

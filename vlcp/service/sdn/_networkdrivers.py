@@ -1,5 +1,7 @@
 """What network drivers share: the public APIs, and networks whose logical networks have a number each.
 
+The drivers themselves are in :mod:`vlcp.service.sdn.plugins`, from where ``autoload`` loads every module class it finds.
+
 A driver serves one type of physical network. ``viperflow`` asks for it by the public APIs ``createphysicalnetwork(type)``,
 ``updatelogicalnetwork(type)``... and gets a walker of :mod:`vlcp.utils.networkplugin`; ``ioprocessing`` asks by
 ``createioflowparts`` and gets match fields and actions. A module outside this package that answers the same APIs for another
