@@ -8,7 +8,7 @@ Sources: OpenFlow 1.3.5 section 7.2.3.7 (OXM fields), ``nicira-ext.h`` of Open v
 
 from __future__ import annotations
 
-import socket
+import ipaddress
 from typing import Dict, NamedTuple, Tuple
 
 OXM_OPENFLOW_BASIC = 0x8000
@@ -205,11 +205,11 @@ def _parse_text(name: str, kind: str, text: str) -> int:
         if kind == "mac":
             return parse_mac(text)
         if kind == "ip4":
-            return int.from_bytes(socket.inet_aton(text), "big")
+            return int(ipaddress.IPv4Address(text))
         if kind == "ip6":
-            return int.from_bytes(socket.inet_pton(socket.AF_INET6, text), "big")
+            return int(ipaddress.IPv6Address(text))
         return int(text, 0)
-    except (OSError, ValueError):
+    except ValueError:
         raise ValueError(f"{name}: not a value of a match field: {text!r}") from None
 
 
@@ -230,7 +230,7 @@ def format_value(name: str, value: int) -> str:
     if kind == "mac":
         return ":".join(f"{byte:02x}" for byte in value.to_bytes(6, "big"))
     if kind == "ip4":
-        return ".".join(str(byte) for byte in value.to_bytes(4, "big"))
+        return str(ipaddress.IPv4Address(value))
     if kind == "ip6":
-        return ":".join(f"{value >> shift & 0xFFFF:x}" for shift in range(112, -1, -16))
+        return str(ipaddress.IPv6Address(value))
     return str(value) if value < 10 else hex(value)

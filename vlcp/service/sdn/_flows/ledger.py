@@ -90,6 +90,11 @@ class Book:
         else:
             self.installed[key] = data
 
+    def lost(self, key: Any) -> None:
+        """The switch has it no longer, or not as it should be; it is owed again."""
+        self.installed.pop(key, None)
+        self.touch(key)
+
     def refuse(self, key: Any, data: Optional[Tuple[Any, ...]], reason: str, retry_at: float) -> None:
         """The switch has not done it; it stays owed."""
         self.refused[key] = Refusal(data, reason, retry_at)
@@ -176,6 +181,18 @@ class Ledger:
         for part in stale:
             self._replace((owner, part), state.parts.pop(part), ())
         return bool(stale)
+
+    def renew(self, owner: str, part: Any) -> None:
+        """Send the rows of a part again although they have not changed: the switch's timeouts start anew."""
+        state = self._owners.get(owner)
+        for row in state.parts.get(part, ()) if state else ():
+            self._books[type(row)].lost(row.key)
+
+    def settled(self, owner: str, part: Any) -> bool:
+        """True when the switch has acknowledged every row of a part, and the part has rows."""
+        state = self._owners.get(owner)
+        rows = state.parts.get(part, ()) if state else ()
+        return bool(rows) and all(self._books[type(row)].installed.get(row.key) == row.data for row in rows)
 
     def leave(self, owner: str) -> bool:
         """``owner`` is gone for good; return True when it had rows."""

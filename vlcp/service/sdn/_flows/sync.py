@@ -1,0 +1,413 @@
+"""The one routine of a switch that sends flow and group mods.
+
+It waits until wanted and acknowledged rows differ, sends the difference, settles, and begins again; at most one exchange
+is in flight. A lost connection ends it, and nothing needs undoing.
+
+On a (re)connection nothing is flushed: wanted rows are written with a new epoch in the high bits of the cookie, which
+replaces the same rows in place, and what is left of older epochs is removed when every module that has tables has said
+that its set is complete. Where the switch takes bundles, all of that is one atomic step; see :meth:`SwitchSync.holding`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+from vlcp.event.event import Event, withIndices
+from vlcp.event.runnable import RoutineContainer
+
+from . import queries
+from .audit import Auditor, Drift
+from .decode import flow_entries, group_entries
+from .diff import Changes
+from .encode import BUNDLE_DISCARD, BUNDLE_OPEN, EPOCH_MASK, Encoder, Layout, bundle_control
+from .exchange import (
+    Cleanup,
+    Plan,
+    bundled,
+    committed,
+    describe_key,
+    describe_refused,
+    ordered,
+    parts_of,
+    plan,
+    reason_of,
+    refusals,
+    without,
+)
+from .ids import Numbers
+from .ledger import Ledger
+from .spec import COOKIE_BITS, Sweep
+from .view import SwitchView
+
+_logger = logging.getLogger(__name__)
+
+_EPOCHS = 0x7FFF
+_BUNDLE_ATTEMPTS = 5
+_AUDIT_SLICE = 500
+_LOGGED_REFUSALS = 20
+
+
+@withIndices("connection", "kind")
+class SwitchFlowsEvent(Event):
+    """Something about the rows of a switch; ``kind`` is :data:`WANTED` (to the sender) or :data:`SETTLED` (from it)."""
+
+    WANTED = "wanted"
+    SETTLED = "settled"
+
+
+class SyncSettings(NamedTuple):
+    """``audit_s`` seconds between checks of the switch, None for none; every ``full_audit``-th compares all rows;
+    ``hold_s`` seconds that a complete set is waited for; ``use_bundles`` False never sends bundles."""
+
+    audit_s: Optional[float] = 10.0
+    full_audit: int = 2
+    hold_s: float = 30.0
+    use_bundles: bool = True
+
+
+class SwitchStatus:
+    """Counters of one switch for ``openflowmanager/flowstatus``."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+        self.repaired = 0
+        self.batches = 0
+        self.bundles = 0
+        self.in_flight = 0
+
+
+class SwitchSync(RoutineContainer):
+    """Keeps one connected switch as its modules want it.
+
+    :param connection: an OpenFlow connection that is set up
+    :param layout: tables and field layout; its epoch is where the search for an unused one begins
+    :param owners: service names of the modules that have acquired tables
+    :ivar ledger: what modules want; call :meth:`wake` after changing it
+    :ivar view: the objects of the switch, filled by ``ioprocessing``
+    :ivar numbers: numbers of its logical networks
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        layout: Layout,
+        owners: Iterable[str],
+        settings: SyncSettings = SyncSettings(),
+        scheduler: Any = None,
+    ) -> None:
+        super().__init__(scheduler)
+        self.connection = connection
+        self.ledger = Ledger()
+        self.ledger.expect(owners)
+        self.view = SwitchView()
+        self.numbers: Optional[Numbers] = None
+        self.status = SwitchStatus()
+        self.bundles = False
+        self.encoder = Encoder(layout)
+        self._settings = settings
+        self._auditor = Auditor(self.encoder)
+        self._known_groups: Set[int] = set()
+        self._stale = True
+        self._atomic = False
+        self._ready = False
+        self._hold_until = 0.0
+        self._audit_at = 0.0
+        self._bundle_id = 0
+        self._woken = False
+        self._next_layout: Optional[Layout] = None
+
+    @property
+    def layout(self) -> Layout:
+        """Tables and field layout of the rows that are sent."""
+        return self.encoder.layout
+
+    @property
+    def holding(self) -> bool:
+        """True while nothing is sent because the switch still forwards by rows of an earlier epoch, and not every
+        module has declared its set yet."""
+        return self._atomic and bool(self.ledger.waiting_for()) and self._now() < self._hold_until
+
+    def wake(self) -> None:
+        """Look at the ledger again, at the scheduler's next turn."""
+        if not self._woken:
+            self._woken = True
+            self.scheduler.emergesend(SwitchFlowsEvent(self.connection, SwitchFlowsEvent.WANTED))
+
+    def relayout(self, layout: Layout, owners: Iterable[str]) -> bool:
+        """Take the tables of a new allocation; return True when numbers changed, so that all rows are written again."""
+        self.ledger.expect(owners)
+        before = self._next_layout or self.layout
+        changed = (layout.tables, layout.next_tables) != (before.tables, before.next_tables)
+        if changed:
+            self._next_layout = layout
+        self.wake()
+        return changed
+
+    def _now(self) -> float:
+        now: float = self.scheduler.current_time
+        return now
+
+    async def main(self) -> None:
+        """Take over the switch, then send whenever something differs."""
+        protocol_error = _protocol_exception()
+        try:
+            await self._take_over()
+            while True:
+                self._woken = False
+                await self._turn()
+                await self._wait()
+        except protocol_error as error:
+            _logger.info("flows of %r: the connection is gone: %s", self.connection, error)
+
+    async def _turn(self) -> None:
+        self._log_conflicts()
+        if self._next_layout is not None:
+            await self._renumber(self._next_layout)
+        if not self.holding:
+            await self._send_pending()
+            if self._audit_due() and not self.ledger.owed() and not self._stale:
+                await self._audit()
+
+    async def _wait(self) -> None:
+        if self._woken:
+            return
+        deadlines = [self.ledger.retry_at()]
+        if self.holding:
+            deadlines = [self._hold_until]
+        elif self._settings.audit_s is not None:
+            deadlines.append(self._audit_at)
+        times = [deadline for deadline in deadlines if deadline is not None]
+        timeout = None if not times else max(min(times) - self._now(), 0) + 0.001
+        wanted = SwitchFlowsEvent.createMatcher(self.connection, SwitchFlowsEvent.WANTED)
+        if timeout is None:
+            await wanted
+        else:
+            await self.wait_with_timeout(timeout, wanted)
+
+    async def _take_over(self) -> None:
+        """Find out what the switch holds, choose an epoch, and decide whether rows may be sent one by one."""
+        epoch = self.layout.epoch % _EPOCHS + 1
+        probe = [
+            queries.group_dump(),
+            queries.flow_count(),
+            queries.flow_count(cookie=0, mask=EPOCH_MASK),
+            queries.flow_count(cookie=epoch << COOKIE_BITS, mask=EPOCH_MASK),
+        ]
+        if self._settings.use_bundles:
+            probe += [bundle_control(1, BUNDLE_OPEN), bundle_control(1, BUNDLE_DISCARD)]
+        errors, replies = await self._ask(probe)
+        counts = [queries.counted(replies[index]) if index in replies else 0 for index in (1, 2, 3)]
+        if counts[2]:
+            epoch = epoch % _EPOCHS + 1
+        self._bundle_id = 1
+        self.bundles = self._settings.use_bundles and not any(index in errors for index in (4, 5))
+        self._known_groups = {number for number, _, _ in group_entries(replies.get(0, b""))}
+        self._begin_epoch(self.layout._replace(epoch=epoch))
+        self._atomic = self.bundles and counts[0] > counts[1]
+        _logger.info(
+            "flows of %r: epoch %d, %d rows and %d groups found, bundles %s",
+            self.connection, epoch, counts[0], len(self._known_groups), "accepted" if self.bundles else "not accepted",
+        )  # fmt: skip
+        self._ready = True
+
+    def _begin_epoch(self, layout: Layout) -> None:
+        self.encoder = Encoder(layout)
+        self._auditor = Auditor(self.encoder)
+        self.ledger.new_epoch()
+        self._stale = True
+        self._hold_until = self._now() + self._settings.hold_s
+        self._audit_at = self._now() + (self._settings.audit_s or 0)
+
+    async def _renumber(self, layout: Layout) -> None:
+        """Tables have other numbers: everything is written again, atomically where the switch can."""
+        self._next_layout = None
+        _logger.info("flows of %r: tables are renumbered: %r", self.connection, dict(layout.tables))
+        if not self.bundles:
+            await self._ask(self.encoder.delete_everything())
+            self._known_groups.clear()
+        self._begin_epoch(layout._replace(epoch=self.layout.epoch % _EPOCHS + 1))
+        self._atomic = self.bundles
+
+    async def _send_pending(self) -> None:
+        changes = self.ledger.pending(self._now())
+        cleanup = self._cleanup(changes)
+        if not changes.total and not cleanup.other_epochs:
+            return
+        self.status.in_flight = changes.total
+        try:
+            errors = await self._exchange(changes, cleanup)
+        except BaseException:
+            self.ledger.put_back(changes)
+            raise
+        finally:
+            self.status.in_flight = 0
+        self.ledger.settle(changes, errors, self._now())
+        self._settle_groups(changes, cleanup, errors)
+        self._log_refusals(errors)
+        if cleanup.other_epochs:
+            self._stale = self._atomic = False
+        self.scheduler.emergesend(SwitchFlowsEvent(self.connection, SwitchFlowsEvent.SETTLED))
+
+    def _cleanup(self, changes: Changes) -> Cleanup:
+        if not self._stale:
+            return Cleanup()
+        waiting = self.ledger.waiting_for()
+        if waiting and not (self._atomic and self._now() >= self._hold_until):
+            return Cleanup()
+        if waiting:
+            _logger.warning("flows of %r: written without those of %s", self.connection, ", ".join(waiting))
+        gone = set(changes.groups_gone)
+        stale = {number for number in self._known_groups if self.ledger.groups.wanted(number) is None}
+        return Cleanup(True, tuple(sorted(stale - gone)))
+
+    def _settle_groups(self, changes: Changes, cleanup: Cleanup, errors: Mapping[Any, str]) -> None:
+        for row in changes.groups_set:
+            if ("groups_set", row.group_id) not in errors:
+                self._known_groups.add(row.group_id)
+        self._known_groups.difference_update(number for number in changes.groups_gone if ("groups_gone", number) not in errors)
+        self._known_groups.difference_update(number for number in cleanup.groups if ("group", number) not in errors)
+
+    async def _exchange(self, changes: Changes, cleanup: Cleanup) -> Dict[Tuple[str, Any], str]:
+        """Send, and return ``{(part, key): reason}`` of what was refused."""
+        steps = plan(changes, self.encoder, self._known_groups, cleanup)
+        replaces = bool(changes.flows_set or changes.groups_set) and len(steps.stages) > 1
+        if self.bundles and (self._atomic or cleanup.other_epochs or replaces):
+            done = await self._exchange_bundled(steps)
+            if done is not None:
+                return done
+        self.status.batches += 1
+        exchange = ordered(steps)
+        if not exchange.messages:
+            return steps.refused
+        errors, _ = await self._ask(exchange.messages)
+        return {**steps.refused, **refusals(exchange, errors)}
+
+    async def _exchange_bundled(self, steps: Plan) -> Optional[Dict[Tuple[str, Any], str]]:
+        """Commit one bundle; a row that makes it fail is left out and the rest sent again.
+
+        Return None when the switch does not say which row is to blame: ordered messages will find it.
+        """
+        for _ in range(_BUNDLE_ATTEMPTS):
+            self._bundle_id = self._bundle_id % 0x7FFFFFFF + 1
+            try:
+                exchange = bundled(steps, self._bundle_id)
+            except ValueError as error:
+                _logger.info("flows of %r: sent without a bundle: %s", self.connection, error)
+                return None
+            errors, _ = await self._ask(exchange.messages)
+            culprits = refusals(exchange, errors)
+            if committed(exchange, errors):
+                self.status.bundles += 1
+                return {**steps.refused, **culprits}
+            _logger.warning("flows of %r: bundle failed: %s", self.connection, sorted(set(errors.values())))
+            await self._ask([bundle_control(self._bundle_id, BUNDLE_DISCARD)])
+            if not culprits:
+                return None
+            steps = without(steps, culprits)
+        return None
+
+    async def _ask(self, messages: Sequence[bytes]) -> Tuple[Dict[int, str], Dict[int, bytes]]:
+        """Send messages; return reasons of refusal and bodies of multipart replies, by index."""
+        protocol = self.connection.protocol
+        errors, replies = await protocol.batch_packed(list(messages), self.connection, self)
+        reasons = {index: reason_of(error, self.connection.openflowdef) for index, error in errors.items()}
+        return reasons, {index: queries.reply_body(parts_of(reply)) for index, reply in replies.items()}
+
+    def _audit_due(self) -> bool:
+        return self._settings.audit_s is not None and self._now() >= self._audit_at
+
+    async def _audit(self) -> None:
+        """Compare the switch with the ledger and make good what differs."""
+        self._audit_at = self._now() + (self._settings.audit_s or 0)
+        self.status.checks += 1
+        full = self.status.checks % self._settings.full_audit == 0
+        if not full and await self._counts_agree():
+            return
+        _, replies = await self._ask([queries.flow_dump(), queries.group_dump()])
+        if 0 not in replies or 1 not in replies:
+            _logger.warning("flows of %r: the switch does not tell what it holds", self.connection)
+            return
+        drift = await self._compare(replies[0], replies[1])
+        if drift.total:
+            await self._repair(drift)
+
+    async def _counts_agree(self) -> bool:
+        """True when every table holds as many rows as it should; tables with rows of the switch's own do not count."""
+        tables = set(self.layout.tables) - {table for table, _ in self.ledger.sweeps.installed}
+        expected = dict.fromkeys(tables, 0)
+        for (table, _, _), data in self.ledger.flows.installed.items():
+            if data[2] or data[3]:
+                expected.pop(table, None)
+            elif table in expected:
+                expected[table] += 1
+        names = sorted(expected)
+        _, replies = await self._ask([queries.flow_count(self.layout.tables[name]) for name in names])
+        return all(index in replies and queries.counted(replies[index]) == expected[name] for index, name in enumerate(names))
+
+    async def _compare(self, flows: bytes, groups: bytes) -> Drift:
+        installed = self.ledger.installed()
+        keys = list(installed.flows)
+        self._auditor.begin()
+        for start in range(0, len(keys), _AUDIT_SLICE):
+            self._auditor.index(keys[start : start + _AUDIT_SLICE])
+            await self.do_events()
+        entries = list(flow_entries(flows))
+        for start in range(0, len(entries), _AUDIT_SLICE):
+            self._auditor.look(entries[start : start + _AUDIT_SLICE], installed)
+            await self.do_events()
+        return self._auditor.end(installed, group_entries(groups))
+
+    async def _repair(self, drift: Drift) -> None:
+        names = [describe_key(key) for key in (*drift.missing, *drift.altered, *drift.groups_missing)]
+        _logger.warning(
+            "flows of %r: drift: %d missing, %d altered, %d not ours; %s",
+            self.connection,
+            len(drift.missing) + len(drift.groups_missing),
+            len(drift.altered) + len(drift.groups_altered),
+            len(drift.extra) + len(drift.groups_extra),
+            "; ".join(names[:_LOGGED_REFUSALS]),
+        )
+        self._known_groups = self._known_groups.difference(drift.groups_missing).union(drift.groups_extra)
+        for key in (*drift.missing, *drift.altered):
+            self.ledger.flows.lost(key)
+        for number in (*drift.groups_missing, *drift.groups_altered):
+            self.ledger.groups.lost(number)
+        removals = [self.encoder.flow_delete_raw(row.table_id, row.priority, row.match) for row in drift.extra]
+        removals += [self.encoder.group_delete(number) for number in drift.groups_extra]
+        if removals:
+            await self._ask(removals)
+            self._known_groups.difference_update(drift.groups_extra)
+        self.status.repaired += drift.total
+        await self._send_pending()
+
+    def _log_conflicts(self) -> None:
+        for conflict in self.ledger.conflicts:
+            _logger.error("flows of %r: %s", self.connection, conflict)
+        self.ledger.conflicts.clear()
+
+    def _log_refusals(self, errors: Mapping[Tuple[str, Any], str]) -> None:
+        for (part, key), reason in list(errors.items())[:_LOGGED_REFUSALS]:
+            shown = describe_key(key.key if isinstance(key, Sweep) else key)
+            _logger.warning("flows of %r: %s refused (%s): %s", self.connection, shown, part, reason)
+        if len(errors) > _LOGGED_REFUSALS:
+            _logger.warning("flows of %r: %d rows refused in all", self.connection, len(errors))
+
+    def describe(self) -> Dict[str, Any]:
+        """Return the state for people: see ``openflowmanager/flowstatus``."""
+        return {
+            "epoch": self.layout.epoch,
+            "bundles": self.bundles,
+            "holding": self.holding,
+            "waiting_for": self.ledger.waiting_for(),
+            "installed": {"flows": len(self.ledger.flows.installed), "groups": len(self.ledger.groups.installed)},
+            "owed": self.ledger.owed() + self.status.in_flight,
+            "refused": describe_refused(self.ledger),
+            "drift": {"checks": self.status.checks, "repaired": self.status.repaired},
+        }
+
+
+def _protocol_exception() -> Any:
+    from vlcp.protocol.openflow.openflow import OpenflowProtocolException
+
+    return OpenflowProtocolException
