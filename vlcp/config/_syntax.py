@@ -11,6 +11,7 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Tuple
 
 _KEY = r"(?:[a-zA-Z][a-zA-Z0-9_]*\.)*[a-zA-Z][a-zA-Z0-9_]*"
 _ENTRY = re.compile(rf"({_KEY})[ \t]*=(.*)", re.DOTALL)
+_LEADING_JOIN = re.compile(r"\s*(\\\n\s*)*")
 _SHOWN = 60
 
 
@@ -62,7 +63,7 @@ def parse_entry(entry: Entry, source: str) -> Tuple[str, Any]:
     matched = _ENTRY.fullmatch(entry.text)
     if matched is None:
         raise ValueError(f"{source}:{entry.line}: expected 'key = value', got {_shown(entry.text)}")
-    key, text = matched.group(1), matched.group(2).strip()
+    key, text = matched.group(1), _LEADING_JOIN.sub("", matched.group(2), 1).rstrip()
     if not text:
         raise ValueError(f"{source}:{entry.line}: {key}: the value is missing")
     try:
