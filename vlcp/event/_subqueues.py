@@ -1,0 +1,345 @@
+"""The queues that hold events: the leaves of the tree that :class:`vlcp.event.pqueue.CBQueue` is (manual 5.2.8).
+
+Every queue in the tree tells its parent two things: that its size changes (``notifyAppend``, ``notifyPop``), and that it
+has, or has no longer, something to pop (``notifyBlock``).  A blocked event counts in the size but cannot be popped.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from typing import Any
+
+from vlcp.event._queueevents import QueueCanWriteEvent, QueueIsEmptyEvent
+from vlcp.event.event import EventMatcher
+
+
+def split_events(events: list) -> tuple[tuple, tuple]:
+    """Return the QueueCanWriteEvents and the QueueIsEmptyEvents of a list."""
+    empty = tuple(e for e in events if isinstance(e, QueueIsEmptyEvent))
+    return tuple(e for e in events if not isinstance(e, QueueIsEmptyEvent)), empty
+
+
+class LeafQueue:
+    """What the queues for events have in common: the limit, the block, and telling the parent.
+
+    A subclass says in which order events leave: ``_put``, ``_put_back``, ``_get``, ``_drain`` and ``__len__``, which
+    counts without the blocked event.
+
+    :param parent: a :class:`MultiQueue`, or None
+    :param maxlength: largest number of events, or None for no limit
+    """
+
+    def __init__(self, parent: Any = None, maxlength: int | None = None) -> None:
+        if maxlength is not None and maxlength <= 0:
+            raise ValueError(f"maxlength of a queue must be positive: {maxlength!r}")
+        self.parent = parent
+        self.maxlength = maxlength
+        self._blocked: Any = None
+        self._ready = False
+
+    def canAppend(self) -> bool:
+        """Return whether the limit of this queue allows one more event; always for a queue that was removed."""
+        return self.maxlength is None or len(self) < self.maxlength
+
+    def canPop(self) -> bool:
+        """Return whether there is an event to pop: the queue is neither empty nor blocked."""
+        return self._ready
+
+    def append(self, value: Any, force: bool = False) -> EventMatcher | None:
+        """Append an event.
+
+        :param force: append even if the queue is full
+        :return: None, or if there is no room a matcher for the event that tells when to try again
+        """
+        if not force and self.maxlength is not None and len(self) >= self.maxlength:
+            return QueueCanWriteEvent.createMatcher(self)
+        if self.parent is not None:
+            refused = self.parent.notifyAppend(self, force)
+            if refused is not None:
+                return refused
+        self._put(value)
+        if not self._ready and self._blocked is None:
+            self._set_ready(True)
+        return None
+
+    def _set_ready(self, ready: bool) -> None:
+        self._ready = ready
+        if self.parent is not None:
+            self.parent.notifyBlock(self, not ready)
+
+    def pop(self) -> tuple[Any, tuple, tuple]:
+        """Return ``(event, QueueCanWriteEvents, QueueIsEmptyEvents)``, as :meth:`vlcp.event.pqueue.CBQueue.pop`.
+
+        :raises IndexError: the queue is empty or blocked
+        """
+        value, events = self.take()
+        return (value, *split_events(events))
+
+    def take(self) -> tuple[Any, list]:
+        """Remove the next event; return it and the events that the removal makes necessary."""
+        if not self._ready:
+            raise IndexError("pop from a queue that is empty or blocked")
+        full = self.maxlength is not None and len(self) >= self.maxlength
+        value = self._get()
+        if not self._has_next():
+            self._set_ready(False)
+        events = [] if self.parent is None else self.parent.notifyPop(self)
+        if full and self.canAppend():
+            events.append(QueueCanWriteEvent(self))
+        return value, events
+
+    def clear(self) -> tuple[tuple, tuple]:
+        """Drop all events; return ``(QueueCanWriteEvents, QueueIsEmptyEvents)``."""
+        return split_events(self._clear())
+
+    def _clear(self) -> list:
+        count = len(self)
+        full = self.maxlength is not None and count >= self.maxlength
+        self._blocked = None
+        self._drain()
+        if self._ready:
+            self._set_ready(False)
+        events = [] if self.parent is None or not count else self.parent.notifyPop(self, count)
+        if full:
+            events.append(QueueCanWriteEvent(self))
+        return events
+
+    def block(self, value: Any) -> None:
+        """Put an event that was just popped back to the front; nothing is popped until :meth:`unblock`."""
+        if self.parent is not None:
+            self.parent.notifyAppend(self, True)
+        self._blocked = value
+        if self._ready:
+            self._set_ready(False)
+
+    def unblock(self, value: Any) -> None:
+        """Let a blocked event be popped again; does nothing if it is not blocked here."""
+        if self._blocked is not None and self._blocked is value:
+            self._blocked = None
+            self._put_back(value)
+            self._set_ready(True)
+
+    def unblockall(self) -> None:
+        """Let all blocked events be popped again."""
+        if self._blocked is not None:
+            self.unblock(self._blocked)
+
+    def waiting_events(self) -> list:
+        """Return the events that wake all senders that may wait for this queue."""
+        return [QueueCanWriteEvent(self)]
+
+    def _set_removed(self) -> None:
+        self.maxlength = None
+
+    def __len__(self) -> int:
+        return self._count() + (self._blocked is not None)
+
+    def _has_next(self) -> bool:
+        return self._count() > 0
+
+
+class FifoQueue(LeafQueue):
+    """First in, first out.
+
+    :param parent: a :class:`MultiQueue`, or None
+    :param maxlength: largest number of events, or None for no limit
+    """
+
+    def __init__(self, parent: Any = None, maxlength: int | None = None) -> None:
+        super().__init__(parent, maxlength)
+        self._items: deque = deque()
+        self._put = self._items.append
+        self._put_back = self._items.appendleft
+        self._get = self._items.popleft
+        self._drain = self._items.clear
+        self._count = self._items.__len__
+
+
+class PriorityQueue(LeafQueue):
+    """The event with the smallest priority first; equal ones first in, first out.
+
+    :param parent: a :class:`MultiQueue`, or None
+    :param maxlength: largest number of events, or None for no limit
+    :param key: attribute of the events that holds the priority; events without it, or None there, come last
+    """
+
+    def __init__(self, parent: Any = None, maxlength: int | None = None, key: str = "priority") -> None:
+        super().__init__(parent, maxlength)
+        self.key = key
+        self._heap: list[tuple] = []
+        self._sequence = itertools.count()
+        self._front: list = []
+
+    @classmethod
+    def initHelper(cls, key: str = "priority") -> Any:
+        """Return a ``defaultQueueClass`` for :class:`~vlcp.event.pqueue.CBQueue` that uses this key."""
+
+        def create(parent: Any = None, maxlength: int | None = None) -> PriorityQueue:
+            return cls(parent, maxlength, key)
+
+        return create
+
+    def _put(self, value: Any) -> None:
+        priority = getattr(value, self.key, None)
+        heapq.heappush(self._heap, (priority is None, _LAST if priority is None else priority, next(self._sequence), value))
+
+    def _put_back(self, value: Any) -> None:
+        self._front.append(value)
+
+    def _get(self) -> Any:
+        return self._front.pop() if self._front else heapq.heappop(self._heap)[3]
+
+    def _drain(self) -> None:
+        self._heap.clear()
+        self._front.clear()
+
+    def _count(self) -> int:
+        return len(self._heap) + len(self._front)
+
+
+# Place of a missing priority: all missing ones are equal, and they are never compared with real ones.
+_LAST = 0
+
+
+class MultiQueue:
+    """The queues of one priority inside a :class:`~vlcp.event.pqueue.CBQueue`, popped in turn.
+
+    :param parent: the ``CBQueue``, or None
+    :param priority: the priority that all of them have
+    """
+
+    class CircleListNode:
+        """One place in a ring.
+
+        :param value: what stands there
+        """
+
+        __slots__ = ("next", "prev", "value")
+
+        def __init__(self, value: Any) -> None:
+            self.value = value
+            self.prev = self.next = self
+
+        def insertprev(self, node: Any) -> Any:
+            """Insert a single node before this one and return it."""
+            node.prev, node.next = self.prev, self
+            self.prev.next = node
+            self.prev = node
+            return node
+
+        def remove(self) -> None:
+            """Take this node out of its ring."""
+            self.prev.next, self.next.prev = self.next, self.prev
+            self.prev = self.next = self
+
+    class CircleList:
+        """A ring of nodes with a current one."""
+
+        __slots__ = ("current",)
+
+        def __init__(self) -> None:
+            self.current: Any = None
+
+        def remove(self, node: Any) -> None:
+            """Remove a node of this ring; the one after it becomes current if it was."""
+            if self.current is node:
+                self.current = None if node.next is node else node.next
+            node.remove()
+
+        def insertprev(self, node: Any) -> None:
+            """Insert a node before the current one: its turn comes last."""
+            if self.current is None:
+                self.current = node
+            else:
+                self.current.insertprev(node)
+
+        def insertcurrent(self, node: Any) -> None:
+            """Insert a node and make it the current one."""
+            self.insertprev(node)
+            self.current = node
+
+        def next(self) -> Any:
+            """Return the current node and go on to the one after it; None if the ring is empty."""
+            node = self.current
+            if node is not None:
+                self.current = node.next
+            return node
+
+        def clear(self) -> None:
+            """Forget all nodes."""
+            self.current = None
+
+    def __init__(self, parent: Any = None, priority: int = 0) -> None:
+        self.parent = parent
+        self.priority = priority
+        self.queues: dict[Any, Any] = {}
+        self._linked: set = set()
+        self._ring = self.CircleList()
+        self._size = 0
+
+    def canPop(self) -> bool:
+        """Return whether one of the queues has an event to pop."""
+        return self._ring.current is not None
+
+    def take(self) -> tuple[Any, list]:
+        """Pop from the queue whose turn it is; return the event and the events that the removal makes necessary."""
+        return self._ring.next().value.take()
+
+    def addSubQueue(self, queue: Any) -> None:
+        """Add a queue and count what it holds."""
+        self.queues[queue] = self.CircleListNode(queue)
+        self._size += len(queue)
+        queue.parent = self
+        if queue.canPop():
+            self.notifyBlock(queue, False)
+
+    def removeSubQueue(self, queue: Any) -> None:
+        """Remove a queue and what it holds.
+
+        :raises KeyError: it is not one of the queues
+        """
+        self.notifyBlock(queue, True)
+        del self.queues[queue]
+        self._size -= len(queue)
+        queue.parent = None
+
+    def notifyAppend(self, queue: Any, force: bool) -> EventMatcher | None:
+        """A queue is going to hold one more event; return a matcher if an ancestor refuses it."""
+        if self.parent is not None:
+            refused = self.parent.notifyAppend(self, force)
+            if refused is not None:
+                return refused
+        self._size += 1
+        return None
+
+    def notifyBlock(self, queue: Any, blocked: bool) -> None:
+        """A queue has nothing to pop any more (``blocked``), or has something to pop again."""
+        if blocked == (queue not in self._linked):
+            return
+        node = self.queues[queue]
+        if blocked:
+            self._linked.remove(queue)
+            self._ring.remove(node)
+            if self._ring.current is None and self.parent is not None:
+                self.parent.notifyBlock(self, True)
+            return
+        was_ready = self._ring.current is not None
+        self._linked.add(queue)
+        self._ring.insertprev(node)
+        if not was_ready and self.parent is not None:
+            self.parent.notifyBlock(self, False)
+
+    def notifyPop(self, queue: Any, length: int = 1) -> list:
+        """A queue lost some events; return the events that this makes necessary in the ancestors."""
+        self._size -= length
+        return [] if self.parent is None else self.parent.notifyPop(self, length)
+
+    def unblockall(self) -> None:
+        """Let all blocked events be popped again."""
+        for queue in list(self.queues):
+            queue.unblockall()
+
+    def __len__(self) -> int:
+        return self._size
