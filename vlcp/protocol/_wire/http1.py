@@ -85,6 +85,11 @@ class _Reader:
         """Note that the peer sends no more."""
         self._eof = True
 
+    def stop(self) -> None:
+        """Read no more; what comes is thrown away."""
+        self.state = DONE
+        self._buffer.clear()
+
     @property
     def buffered(self) -> int:
         """Number of bytes taken and not yet used."""

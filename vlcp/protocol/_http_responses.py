@@ -1,0 +1,172 @@
+"""Values for HTTP responses: dates, status texts, escaping, error pages, heads."""
+
+from __future__ import annotations
+
+import html
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+from vlcp.protocol._wire.http_headers import CHUNKED, check_field
+
+Headers = Sequence[Tuple[bytes, bytes]]
+
+_REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
+_REASONS[413] = b"Content Too Large"
+_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"date"))
+_CACHE_LIMIT = 256
+_heads: Dict[Any, bytes] = {}
+
+
+def date_time_string(timestamp: Optional[float] = None) -> str:
+    """Return the date and time formatted for a message header (RFC 9110 5.6.7).
+
+    :param timestamp: seconds since 1970; None for now
+    """
+    return formatdate(timestamp, usegmt=True)
+
+
+def escape(s: str, quote: bool = True) -> str:
+    """Return ``s`` with ``&``, ``<`` and ``>`` (and quotation marks, if ``quote``) as HTML entities."""
+    return html.escape(s, quote)
+
+
+def escape_b(s: bytes, quote: bool = True) -> bytes:
+    """Return :func:`escape` of bytes in an encoding that contains ASCII."""
+    return html.escape(s.decode("latin-1"), quote).encode("latin-1")
+
+
+class DateLine:
+    """The ``Date`` header line, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._line = b""
+
+    def __call__(self) -> bytes:
+        """Return the line with its end."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._line = b"Date: %b\r\n" % (date_time_string(second).encode("ascii"),)
+        return self._line
+
+
+def status_code(status: Union[int, bytes, str]) -> Tuple[int, bytes]:
+    """Return (code, reason) of ``404``, ``b'404'`` or ``b'404 Not Found'``.
+
+    :raises ValueError: not a status of three digits
+    """
+    if isinstance(status, int):
+        code, reason = status, b""
+    else:
+        text = status.encode("latin-1") if isinstance(status, str) else status
+        number, _, reason = text.partition(b" ")
+        code = int(number)
+    if not 100 <= code <= 999:
+        raise ValueError("invalid HTTP status %r" % (status,))
+    return code, reason or _REASONS.get(code, b"Unknown")
+
+
+def error_page(status: Union[int, bytes, str], detail: Optional[str] = None) -> bytes:
+    """Return the HTML page for an error.
+
+    :param status: as in :func:`status_code`
+    :param detail: text shown below the heading, or None
+    """
+    code, reason = status_code(status)
+    page = b"<h1>%d %b</h1>" % (code, escape_b(reason))
+    if detail:
+        page += b"<pre>%b</pre>" % (escape(detail).encode("utf-8"),)
+    return page
+
+
+def may_have_body(code: int) -> bool:
+    """Tell whether a response with this status has a body (RFC 9110 15)."""
+    return code >= 200 and code not in (204, 304)
+
+
+def _fixed_part(status: Union[int, bytes, str], headers: Headers, defaults: Headers) -> bytes:
+    code, reason = status_code(status)
+    lines = [b"HTTP/1.1 %d %b\r\n" % (code, reason)]
+    given = {name.lower() for name, _ in headers}
+    chosen: List[Tuple[bytes, bytes]] = [(name, value) for name, value in defaults if name.lower() not in given]
+    chosen += [(name, value) for name, value in headers if name.lower() not in _FRAMING]
+    check_field(b"reason", reason)
+    for name, value in chosen:
+        check_field(name, value)
+        lines.append(b"%b: %b\r\n" % (name, value))
+    return b"".join(lines)
+
+
+def response_head(
+    status: Union[int, bytes, str],
+    headers: Headers,
+    defaults: Headers,
+    length: Optional[int],
+    connection: bytes,
+    date_line: bytes,
+) -> bytes:
+    """Return the bytes of a response head.
+
+    :param headers: fields of the response; those about framing are replaced
+    :param defaults: fields for names that ``headers`` has not
+    :param length: number of body bytes, ``CHUNKED``, or None for no header about the length
+    :param connection: value of the Connection header; empty for none
+    :param date_line: the Date header line
+    :raises ValueError: a field would break the message
+    """
+    key = (status, tuple(headers), tuple(defaults))
+    fixed = _heads.get(key)
+    if fixed is None:
+        fixed = _fixed_part(status, headers, defaults)
+        if len(_heads) >= _CACHE_LIMIT:
+            _heads.clear()
+        _heads[key] = fixed
+    if length is None:
+        framing = b""
+    elif length == CHUNKED:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    else:
+        framing = b"Content-Length: %d\r\n" % (length,)
+    if connection:
+        framing += b"Connection: %b\r\n" % (connection,)
+    return fixed + framing + date_line + b"\r\n"
+
+
+def with_content_encoding(headers: Headers, coding: bytes) -> List[Tuple[bytes, bytes]]:
+    """Return the headers with a Content-Encoding."""
+    return [*headers, (b"Content-Encoding", coding)]
+
+
+def accepts_gzip(accept_encoding: Optional[bytes]) -> bool:
+    """Tell whether an Accept-Encoding value allows gzip (RFC 9110 12.5.3)."""
+    if not accept_encoding:
+        return False
+    for item in accept_encoding.lower().split(b","):
+        coding, _, weight = item.partition(b";")
+        if coding.strip() == b"gzip":
+            return weight.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
+    return False
+
+
+def is_compressible(headers: Iterable[Tuple[bytes, bytes]], defaults: Iterable[Tuple[bytes, bytes]]) -> bool:
+    """Tell whether a body is text that is not compressed yet, judged by its headers."""
+    kind = b""
+    for name, value in (*defaults, *headers):
+        lowered = name.lower()
+        if lowered in (b"content-encoding", b"content-range"):
+            return False
+        if lowered == b"content-type":
+            kind = value.lower()
+    return kind.startswith(b"text/") or b"json" in kind or b"javascript" in kind or b"xml" in kind
+
+
+def read_piece(stream: Any) -> Tuple[bytes, bool]:
+    """Return (what the stream holds, True if that is all)."""
+    try:
+        piece = stream.readonce()
+    except EOFError:
+        return b"", True
+    return piece, stream.eof

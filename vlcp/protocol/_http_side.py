@@ -1,0 +1,135 @@
+"""What the server's and the client's side of one HTTP connection share: ordered output, paused input, deadlines."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Deque, List, Optional, Tuple
+
+from vlcp.event.connection import ConnectionWriteEvent
+from vlcp.event.core import syscall_clearremovequeue
+from vlcp.event.runnable import RoutineContainer
+from vlcp.protocol._http_events import HttpInputGate, HttpStateChange
+from vlcp.protocol._wire.http_headers import Limits
+
+BODY_HIGH_WATER = 262144
+"""Bytes of a body kept for a handler before the connection stops reading."""
+
+
+class Outbox:
+    """Sends pieces of data on one session of a connection in order; never blocks the caller.
+
+    What the connection does not take at once is kept and sent by a routine. Whoever writes much waits with :meth:`room`.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._connmark = connection.connmark
+        self._waiting: Deque[ConnectionWriteEvent] = deque()
+        self._draining = False
+
+    def put(self, data: bytes, eof: bool = False) -> None:
+        """Send ``data`` behind what was put before; with ``eof`` close the sending side after it."""
+        connection = self._connection
+        if not connection.connected or connection.connmark != self._connmark:
+            return
+        event = ConnectionWriteEvent(connection, self._connmark, data=data, EOF=eof)
+        if self._draining:
+            self._waiting.append(event)
+        elif connection.scheduler.send(event) is not None:
+            self._waiting.append(event)
+            self._draining = True
+            connection.subroutine(self._drain(), False)
+
+    async def _drain(self) -> None:
+        connection = self._connection
+        while self._waiting:
+            await connection.write(self._waiting.popleft())
+        self._draining = False
+        changed = HttpStateChange(connection, self._connmark, HttpStateChange.NEXTOUTPUT)
+        connection.scheduler.emergesend(changed)
+
+    async def room(self) -> None:
+        """Wait until everything put before is queued at the connection."""
+        while self._draining and self._connection.connmark == self._connmark:
+            await HttpStateChange.createMatcher(self._connection, self._connmark, HttpStateChange.NEXTOUTPUT)
+
+
+class Side:
+    """State of one session of an HTTP connection.
+
+    :param protocol: the :class:`~vlcp.protocol.http.Http` object, for its settings
+    :param connection: the connection
+    """
+
+    def __init__(self, protocol: Any, connection: Any) -> None:
+        self.protocol = protocol
+        self.connection = connection
+        self.connmark = connection.connmark
+        self.outbox = Outbox(connection)
+        self.deadline: Optional[float] = None
+        self.deadline_reason = ""
+        self.gate_is_open = True
+        self.lost = False
+        self._gate_name: Optional[Tuple[str, Any]] = None
+
+    @staticmethod
+    def limits(protocol: Any) -> Limits:
+        """Return the limits that the settings of a protocol give."""
+        return Limits(
+            protocol.headlinelimit,
+            protocol.headerlimit,
+            protocol.headercountlimit,
+            protocol.chunkedheaderlimit,
+            protocol.chunkednumberlimit,
+        )
+
+    @property
+    def now(self) -> float:
+        """Seconds on the scheduler's clock."""
+        return self.connection.scheduler.current_time
+
+    def set_deadline(self, seconds: Optional[float], reason: str = "") -> None:
+        """Drop the connection ``seconds`` from now unless another deadline is set before; None for no deadline."""
+        self.deadline = None if seconds is None else self.now + seconds
+        self.deadline_reason = reason
+
+    def close_gate(self) -> List[HttpInputGate]:
+        """Return events that stop the reading routine, which sends them, until :meth:`open_gate`."""
+        queue = self.connection.scheduler.queue
+        if self._gate_name is None:
+            self._gate_name = ("httpinput", self.connection, self.connmark)
+            matcher = HttpInputGate.createMatcher(self.connection)
+            queue.addSubQueue(self.protocol.messagepriority, matcher, self._gate_name, 1)
+        self.gate_is_open = False
+        # The first one blocks the queue of length 1, the second one finds it full.
+        return [HttpInputGate(self.connection, side=self), HttpInputGate(self.connection, side=self)]
+
+    def open_gate(self) -> None:
+        """Let the reading routine go on."""
+        if not self.gate_is_open:
+            self.gate_is_open = True
+            self.connection.scheduler.ignore(HttpInputGate.createMatcher(self.connection))
+
+    def input_is_wanted(self) -> bool:
+        """Tell whether more bytes may be read; rewritten by both sides."""
+        return True
+
+    def drop(self) -> None:
+        """End the session at once."""
+        self.connection.subroutine(self.connection.reset(True, self.connmark), False)
+
+    def end_output(self) -> None:
+        """Close the sending side and give the peer ``closetimeout`` seconds to close the other one."""
+        self.outbox.put(b"", True)
+        self.set_deadline(self.protocol.closetimeout, "peer does not close")
+
+    def end(self) -> None:
+        """The session is over: release everybody who waits for it."""
+        self.lost = True
+        self.deadline = None
+        self.open_gate()
+        if self._gate_name is not None:
+            queue = self.connection.scheduler.queue
+            container = RoutineContainer.get_container(self.connection.scheduler)
+            container.syscall_noreturn(syscall_clearremovequeue(queue, self._gate_name))
+            self._gate_name = None
