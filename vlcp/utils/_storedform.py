@@ -146,3 +146,14 @@ def plain_copy(value: Any) -> Any:
     if isinstance(value, bytearray):
         return bytes(value)
     return value
+
+
+class StoredValueError(ValueError):
+    """What the database holds under a key is no value that can be read.
+
+    :ivar key: the key
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__("%s: %s" % (key, reason))
+        self.key = key

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from vlcp.utils._keys import join_key, join_values, split_key
+from vlcp.utils._keys import escape_key, join_key, join_values, split_key, unescape_key
 from vlcp.utils._references import (
     DataObjectSet,
     DataObjectUpdateEvent,
@@ -44,10 +44,12 @@ __all__ = [
     "create_from_key",
     "create_new",
     "dump",
+    "escape_key",
     "list_updater",
     "multiwaitif",
     "request_context",
     "set_new",
+    "unescape_key",
     "updater",
     "watch_context",
 ]

@@ -1,17 +1,31 @@
 """JSON for values that JSON does not know: the stored form, and the form for people and the Web API.
 
-Both are meant as the ``default`` function of ``json.dumps``.
+:func:`encode_default` and :meth:`JsonFormat.jsonencoder` are meant as the ``default`` function of
+``json.dumps``; :func:`encode_stored` and :func:`decode_stored` are the quick way for whole values.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 import namedstruct
 
 from vlcp.config import Configurable, config
-from vlcp.utils._storedform import tag
+from vlcp.utils._storedform import StoredValueError, plain_copy, tag
+from vlcp.utils._storedform import decode as decode_stored
+from vlcp.utils._storedform import encode as encode_stored
 from vlcp.utils.dataobject import DataObject, DataObjectSet, ReferenceObject, WeakReferenceObject, dump
+
+__all__ = [
+    "JSONBytes",
+    "JsonFormat",
+    "StoredValueError",
+    "decode_stored",
+    "encode_default",
+    "encode_stored",
+    "plain_copy",
+]
 
 
 class JSONBytes:
@@ -32,8 +46,6 @@ def encode_default(obj: Any) -> Any:
     if isinstance(obj, JSONBytes):
         return obj.data.decode("utf-8")
     if isinstance(obj, (bytes, bytearray)):
-        from urllib.parse import quote_from_bytes
-
         return {tag("urlencoded-bytes"): quote_from_bytes(bytes(obj))}
     if hasattr(obj, "jsonencode"):
         kind = type(obj)

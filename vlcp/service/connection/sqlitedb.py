@@ -1,0 +1,385 @@
+"""The embedded store: an SQLite file that serves ``kvstorage`` and ``updatenotifier``.
+
+Several processes of one machine may share the file. A transaction runs its updater in the
+scheduler, between a snapshot and a commit that checks that the snapshot still holds; the SQL runs
+in two threads, one for reads and one for commits. Transactions that wait at the same time are
+committed together. See ``vlcp.service.kvdb.storage`` for the contract that this module keeps.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import time
+import uuid
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+from vlcp.config import defaultconfig
+from vlcp.server.module import Module, api
+from vlcp.service.connection._codec import Codec
+from vlcp.service.connection._sqlitebatch import Cache, Entry, Evaluation, Update, evaluate
+from vlcp.service.connection._sqlitefile import Change, Conflict, Row, Snapshot, SqliteFile, Writes
+from vlcp.service.connection._storethread import PATIENCE, Bridge, Job, StoreThread
+from vlcp.utils.exceptions import StorageUnavailableException
+from vlcp.utils.jsonencoder import plain_copy
+from vlcp.utils.kvcache import KVCache
+from vlcp.utils.notifier import Notification, Notifier, UpdateNotification
+
+_logger = logging.getLogger(__name__)
+
+_BATCH = 64
+_ANSWER_SECONDS = 1.0
+
+
+class SQLiteNotifier(Notifier):
+    """Receives the commits of all processes that use the file."""
+
+    ordered = True
+
+    def __init__(self, module: SQLiteDB) -> None:
+        super().__init__(module.scheduler)
+        self._module = module
+
+    async def start(self, container: Any) -> None:
+        """Begin to receive."""
+        self._module.notifiers.add(self)
+
+    async def stop(self, container: Any) -> None:
+        """Receive nothing more."""
+        self._module.notifiers.discard(self)
+
+
+@defaultconfig
+class SQLiteDB(Module):
+    """Key-value store in an SQLite file, for one machine"""
+
+    _default_path = "/var/lib/vlcp/vlcp.sqlite"
+    "Path of the database file; processes with the same path share their data"
+    _default_deflate = True
+    "Compress values that are longer than deflateabove"
+    _default_deflateabove = 1024
+    "Values of at most so many bytes are not compressed"
+    _default_pollinterval = 0.05
+    "Look for commits of other processes so often (seconds)"
+    _default_cachesize = 50000
+    "Number of values that are kept in memory"
+    service = True
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self.notifiers: Set[SQLiteNotifier] = set()
+        self._origin = uuid.uuid4().hex
+        self._codec = Codec(deflate=self.deflate, deflateabove=self.deflateabove)
+        self._cache = Cache(self.cachesize)
+        self._store, self._clock = "", 0
+        self._told: Set[int] = set()
+        self._last_told = 0
+        self._waiting: Deque[Update] = deque()
+        self._serving = False
+        self._since = ("", 0)
+        self._reading = SqliteFile(self.path, self._origin)
+        self._writing = SqliteFile(self.path, self._origin)
+        self._bridge: Any = None
+        self.create_api(
+            api(self.get, self.apiroutine),
+            api(self.set, self.apiroutine),
+            api(self.delete, self.apiroutine),
+            api(self.mget, self.apiroutine),
+            api(self.mgetwithcache, self.apiroutine),
+            api(self.mset, self.apiroutine),
+            api(self.update, self.apiroutine),
+            api(self.mupdate, self.apiroutine),
+            api(self.updateall, self.apiroutine),
+            api(self.updateallwithtime, self.apiroutine),
+            api(self.listallkeys, self.apiroutine),
+            api(self.createnotifier),
+        )
+
+    async def load(self, container: Any) -> None:
+        """Open the file, which is made if there is none.
+
+        :raises StorageUnavailableException: the file cannot be opened
+        """
+        self._bridge = Bridge(self.apiroutine)
+        self._bridge.start()
+        self._reader = StoreThread("sqlitedb-read", self._bridge, self._look_for_news, self.pollinterval)
+        self._writer = StoreThread("sqlitedb-write", self._bridge)
+        self._reader.start()
+        self._writer.start()
+        await self._writer.submit(self._bridge.job(lambda job: self._writing.open(job.deadline, True)))
+        await self._read_rows((), {})
+        _logger.info("sqlitedb uses %s", os.path.abspath(self.path))
+        await super().load(container)
+
+    async def unload(self, container: Any, force: bool = False) -> None:
+        """Close the file after the transactions that are under way."""
+        await super().unload(container, force)
+        for thread, file in ((self._reader, self._reading), (self._writer, self._writing)):
+            await thread.submit(self._bridge.job(lambda job, file=file: file.close()))
+            thread.stop()
+        self._bridge.close()
+
+    def createnotifier(self) -> SQLiteNotifier:
+        """Create a new notifier object"""
+        return SQLiteNotifier(self)
+
+    async def get(self, key: str, timeout: Any = None, vhost: str = "") -> Any:
+        """Get value from key; with a timeout, it expires so many seconds from now"""
+        if timeout is not None:
+            return await self.update(key, lambda _, value: value, timeout)
+        return (await self.mget((key,)))[0]
+
+    async def set(self, key: str, value: Any, timeout: Any = None, vhost: str = "") -> None:
+        """Set value to key, with an optional timeout"""
+        await self.mset(((key, value),), timeout)
+
+    async def delete(self, key: str, vhost: str = "") -> None:
+        """Delete a key from the storage"""
+        await self.mset(((key, None),))
+
+    async def mget(self, keys: Sequence[str], vhost: str = "") -> List[Any]:
+        """Get multiple values from multiple keys"""
+        values, _ = await self.mgetwithcache(keys)
+        return [plain_copy(value) for value in values]
+
+    async def mgetwithcache(
+        self, keys: Sequence[str], vhost: str = "", cache: Optional[KVCache] = None
+    ) -> Tuple[List[Any], KVCache]:
+        """Get multiple values, cached when possible.
+
+        The values are one snapshot. A value that is in ``cache`` and did not change is the same object; the
+        values must not be changed.
+
+        :param keys: keys
+        :param cache: the cache of an earlier call, or None
+        :return: (values, cache); None for a key that does not exist
+        :raises StorageUnavailableException: the file cannot be read
+        :raises StoredValueError: a value cannot be decoded
+        """
+        kept = KVCache() if cache is None else cache
+        known = {}
+        for key in keys:
+            entry = self._cache.get(key) or kept.get(key)
+            if entry is not None:
+                known[key] = entry
+        _, entries = await self._read_rows(keys, known)
+        for key, entry in entries.items():
+            kept.set(key, entry)
+        return [entries[key].value for key in keys], kept
+
+    async def mset(self, kvpairs: Iterable[Tuple[str, Any]], timeout: Any = None, vhost: str = "") -> None:
+        """Set multiple values on multiple keys; None deletes"""
+        pairs = list(kvpairs)
+        await self.updateallwithtime(
+            (), lambda keys, values, now: ([key for key, _ in pairs], [value for _, value in pairs]), timeout
+        )
+
+    async def update(self, key: str, updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
+        """Update in-place with a custom function func(k, v), which returns a new value, or None to delete.
+
+        The function may be called more than once. Returns the updated value, or None if deleted"""
+        return (await self.mupdate((key,), updater, timeout))[0]
+
+    async def mupdate(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
+        """Update multiple keys in-place with a custom function, see update. Either all success, or all fail."""
+        _, values = await self.updateallwithtime(
+            keys, lambda names, old, now: (names, tuple(updater(k, v) for k, v in zip(names, old))), timeout
+        )
+        return values
+
+    async def updateall(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
+        """Update multiple keys in-place, with a function updater(keys, values) which returns
+        (updated_keys, updated_values). Either all success or all fail."""
+        return await self.updateallwithtime(keys, lambda names, values, now: updater(names, values), timeout)
+
+    async def updateallwithtime(
+        self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = ""
+    ) -> Any:
+        """Update multiple keys in-place, with a function updater(keys, values, timestamp) which returns
+        (updated_keys, updated_values). Either all success or all fail.
+
+        :param keys: keys whose values the updater gets; they are unchanged until the commit
+        :param updater: may be called several times, and must not depend on anything but its arguments
+        :param timeout: seconds until the written values expire, or None
+        :return: what the updater returned
+        :raises StorageUnavailableException: nothing was written, nor will be
+        :raises StorageOutcomeUnknownException: the disk did not answer within the time
+        :raises Exception: what the updater raised; nothing was written
+        """
+        job = self._bridge.job(lambda job: None)
+        self._waiting.append(Update(keys, updater, timeout, job))
+        if not self._serving:
+            self._serving = True
+            self.apiroutine.subroutine(self._serve(), False)
+        try:
+            return await job.future
+        finally:
+            job.cancel()
+
+    async def listallkeys(self, vhost: str = "") -> List[str]:
+        """Return all keys in the KVDB. For management purpose."""
+        return await self._reader.submit(self._bridge.job(lambda job: self._reading.list_keys(job.deadline)))
+
+    async def _read_rows(
+        self, keys: Iterable[str], known: Dict[str, Entry], deadline: Optional[float] = None
+    ) -> Tuple[Snapshot, Dict[str, Entry]]:
+        numbers = {key: entry.seq for key, entry in known.items()}
+
+        def work(job: Job) -> Tuple[Snapshot, Dict[str, Entry]]:
+            snapshot = self._reading.read(keys, numbers, self._since, job.deadline)
+            self._since = (snapshot.store, snapshot.seq)
+            self._bridge.post(self._learn, snapshot)
+            return snapshot, self._entries(snapshot.rows, known)
+
+        snapshot, entries = await self._reader.submit(self._bridge.job(work, deadline))
+        self._cache.update(entries)
+        return snapshot, entries
+
+    def _entries(self, rows: Dict[str, Row], known: Dict[str, Entry]) -> Dict[str, Entry]:
+        entries = {}
+        for key, row in rows.items():
+            if row.data is not None:
+                entries[key] = Entry(row.seq, self._codec.decode(key, row.data))
+            elif row.seq:
+                entries[key] = known[key]
+            else:
+                entries[key] = Entry(0, None)
+        return entries
+
+    def _look_for_news(self) -> None:
+        try:
+            if not self._reading.has_news():
+                return
+            snapshot = self._reading.read((), {}, self._since, time.monotonic() + PATIENCE)
+        except StorageUnavailableException as error:
+            _logger.debug("sqlitedb: no news: %s", error)
+            return
+        self._since = (snapshot.store, snapshot.seq)
+        self._bridge.post(self._learn, snapshot)
+
+    def _learn(self, snapshot: Snapshot) -> None:
+        self._clock = max(self._clock, snapshot.clock)
+        if snapshot.store != self._store:
+            first, self._store = not self._store, snapshot.store
+            self._told.clear()
+            self._last_told = snapshot.seq
+            if not first:
+                self._cache.clear()
+                self._tell("restored-%d" % (snapshot.seq,), (), None, UpdateNotification.RESTORED, False)
+            return
+        if snapshot.changes is None:
+            self._cache.clear()
+            self._tell("restored-%d" % (snapshot.seq,), (), None, UpdateNotification.RESTORED, False)
+        for change in snapshot.changes or ():
+            self._tell_change(change)
+        self._last_told = max(self._last_told, snapshot.seq)
+        self._told = {seq for seq in self._told if seq > self._last_told}
+
+    def _tell_change(self, change: Change) -> None:
+        if change.seq <= self._last_told or change.seq in self._told:
+            return
+        self._told.add(change.seq)
+        transactid = "%s-%016x" % (change.origin, change.seq)
+        fromself = change.origin == self._origin
+        if change.keys is None:
+            self._cache.clear()
+            self._tell(transactid, (), None, UpdateNotification.RESTORED, fromself)
+            return
+        keys = tuple(key for key, _, _ in change.keys)
+        if not fromself:
+            self._cache.forget(keys)
+        self._tell(transactid, keys, [tuple(found[1:]) for found in change.keys], UpdateNotification.UPDATED, fromself)
+
+    def _tell(self, transactid: str, keys: Any, versions: Any, reason: str, fromself: bool) -> None:
+        notification = Notification(transactid, keys, versions, reason, fromself)
+        for notifier in tuple(self.notifiers):
+            notifier.deliver(notification)
+
+    async def _serve(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._next_batch()
+                if batch:
+                    await self._serve_batch(batch)
+        finally:
+            self._serving = False
+
+    def _next_batch(self) -> List[Update]:
+        batch: List[Update] = []
+        while self._waiting and len(batch) < _BATCH:
+            if batch and (self._waiting[0].timeout is not None or batch[0].timeout is not None):
+                break
+            update = self._waiting.popleft()
+            if update.job.point_of_no_return():
+                batch.append(update)
+        return batch
+
+    async def _serve_batch(self, batch: List[Update]) -> None:
+        deadline = min(update.job.deadline for update in batch)
+        fresh, failure = False, None
+        try:
+            while not await self._try_batch(batch, deadline, fresh):
+                fresh = True
+                if time.monotonic() > deadline:
+                    raise StorageUnavailableException("%s: too many conflicts" % (self.path,))
+        except Exception as error:
+            failure = error
+        for update in batch:
+            self._bridge.finish(update.job, update.result, failure or update.error)
+
+    async def _try_batch(self, batch: List[Update], deadline: float, fresh: bool) -> bool:
+        keys = dict.fromkeys(key for update in batch for key in update.keys)
+        known = {key: entry for key, entry in ((key, self._cache.get(key)) for key in keys) if entry is not None}
+        entries, verified = known, False
+        if fresh or len(known) < len(keys):
+            _, entries = await self._read_rows(keys, known, deadline)
+            verified = True
+        evaluation = evaluate(batch, self._store, entries, self._clock, self._codec)
+        if evaluation.values:
+            return await self._commit(batch, evaluation, deadline)
+        if verified:
+            return True
+        snapshot, present = await self._read_rows(keys, known, deadline)
+        return snapshot.store == evaluation.writes.store and all(present[key].seq == known[key].seq for key in keys)
+
+    async def _commit(self, batch: List[Update], evaluation: Evaluation, deadline: float) -> bool:
+        final = [evaluation]
+
+        def retry(snapshot: Snapshot) -> Optional[Writes]:
+            entries = self._entries(snapshot.rows, {})
+            answers: queue.SimpleQueue = queue.SimpleQueue()
+            self._bridge.post(self._evaluate_again, batch, snapshot, entries, answers)
+            try:
+                final[0] = answers.get(timeout=_ANSWER_SECONDS)
+            except queue.Empty:
+                return None
+            return self._packed(final[0].writes)
+
+        def work(job: Job) -> bool:
+            writes = self._packed(evaluation.writes)
+            try:
+                seq = self._writing.commit(writes, job.deadline, retry, job.point_of_no_return)
+            except Conflict:
+                return False
+            if seq:
+                self._bridge.post(self._committed, seq, final[0])
+            return True
+
+        return await self._writer.submit(self._bridge.job(work, deadline))
+
+    def _packed(self, writes: Writes) -> Writes:
+        packed = {key: None if data is None else self._codec.pack(data) for key, data in writes.writes.items()}
+        return writes._replace(writes=packed)
+
+    def _evaluate_again(
+        self, batch: List[Update], snapshot: Snapshot, entries: Dict[str, Entry], answers: queue.SimpleQueue
+    ) -> None:
+        self._clock = max(self._clock, snapshot.clock)
+        answers.put(evaluate(batch, snapshot.store, entries, self._clock, self._codec))
+
+    def _committed(self, seq: int, evaluation: Evaluation) -> None:
+        self._clock = max(self._clock, evaluation.writes.clock)
+        self._cache.update({key: Entry(0 if value is None else seq, value) for key, value in evaluation.values.items()})
+        self._tell_change(Change(seq, self._origin, evaluation.writes.keys))
