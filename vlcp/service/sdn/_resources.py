@@ -271,6 +271,20 @@ def query(
     :raises TypeMismatchException: an id is not a string
     """
     _check_text({**(ids or {}), (resource.parent or "id"): parent})
+    wanted = _condition(resource, parent, filters)
+    if ids is None and parent is None:
+        return Query(resource.set_cls.default_key(), _members_walker("set", wanted))
+    if ids is None:
+        return Query(resource.map_cls.default_key(parent), _members_walker(resource.map_attribute, wanted))
+
+    def one(key: str, value: Any, walk: Callable[[str], Any], save: Callable[..., None]) -> None:
+        if wanted(value):
+            save(key)
+
+    return Query(resource.key(ids), one)
+
+
+def _condition(resource: Resource, parent: Optional[str], filters: Dict[str, Any]) -> Callable[[Any], bool]:
     parent_key = None if parent is None else resource.parent_cls.default_key(parent)
 
     def wanted(obj: Any) -> bool:
@@ -278,9 +292,11 @@ def query(
             return False
         return matches(obj, filters)
 
-    def one(key: str, value: Any, walk: Callable[[str], Any], save: Callable[..., None]) -> None:
-        if wanted(value):
-            save(key)
+    return wanted
+
+
+def _members_walker(attribute: str, wanted: Callable[[Any], bool]) -> Callable[..., None]:
+    """Return the walker that saves the wanted members of the set in an attribute; it asks for all of them at once."""
 
     def many(key: str, value: Any, walk: Callable[[str], Any], save: Callable[..., None]) -> None:
         for reference in [] if value is None else getattr(value, attribute).dataset():
@@ -291,13 +307,7 @@ def query(
             if wanted(found):
                 save(reference.getkey())
 
-    if ids is not None:
-        return Query(resource.key(ids), one)
-    if parent is None:
-        attribute = "set"
-        return Query(resource.set_cls.default_key(), many)
-    attribute = resource.map_attribute
-    return Query(resource.map_cls.default_key(parent), many)
+    return many
 
 
 def _check_text(values: Dict[str, Any]) -> None:
