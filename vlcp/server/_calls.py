@@ -7,7 +7,7 @@ from typing import Any, Iterable, List, Mapping, Optional, Tuple
 
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server._api import carry_out, directory_of
-from vlcp.server._apidef import ModuleAPICall, ModuleAPIReply, get_api_result
+from vlcp.server._apidef import PUBLIC, ModuleAPICall, ModuleAPIReply, get_api_result
 from vlcp.utils.exceptions import APINotFoundException, ModuleAPICallTimeoutException
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ async def call_api(
         try:
             found = directory.find(targetname, name, params)
         except APINotFoundException:
-            if not _somebody_listens(scheduler, targetname, name):
+            if targetname == PUBLIC or not _somebody_listens(scheduler, targetname, name):
                 raise
             found = None
         if found is not None:
@@ -113,7 +113,7 @@ async def _wait_until_loaded(container: RoutineContainer, future: Any, target: s
 
 def _somebody_listens(scheduler: Any, target: str, name: str) -> bool:
     """Tell whether a routine outside the handlers waits for calls to a target."""
-    return bool(scheduler.matchtree.matches(ModuleAPICall(None, target, name, params={})))
+    return bool(scheduler.matchtree.matches(ModuleAPICall(object(), target, name, params={})))
 
 
 async def _call_by_event(
