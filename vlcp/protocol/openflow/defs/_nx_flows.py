@@ -151,7 +151,7 @@ def define(namespace):
     )
 
     nx_flow_update_full = nstruct(
-        (ofp_flow_removed_reason, "reason"),
+        (ofp_flow_removed_reason.astype(uint16), "reason"),
         (uint16, "priority"),
         (uint16, "idle_timeout"),
         (uint16, "hard_timeout"),

@@ -1,0 +1,551 @@
+"""OpenFlow connections of a controller (manual 3.1.3 and 5.3.1; OpenFlow 1.3.5, section 6).
+
+A connection is set up by :meth:`Openflow.init`: hello both ways, features request and reply; then it carries the
+attributes ``openflowdef`` (module with the definitions of its version), ``openflow_datapathid``,
+``openflow_auxiliaryid``, ``openflow_capabilities``, ``openflow_n_buffers`` and ``openflow_n_tables``, and
+:class:`OpenflowConnectionStateEvent` announces it. Every request then ends in its reply, in an error message of the switch,
+or in :class:`OpenflowProtocolException`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from namedstruct.namedstruct import dump
+
+from vlcp.config import defaultconfig
+from vlcp.event.connection import Connection, ConnectionResetException, ConnectionWriteEvent
+from vlcp.event.event import EventMatcher, withIndices
+from vlcp.protocol._wire.ofstream import Frame, pack_header, split_messages
+from vlcp.protocol.openflow import _handshake
+from vlcp.protocol.openflow._decode import decode, decode_fully, decode_multipart
+from vlcp.protocol.openflow._events import (
+    OpenflowAsyncMessageEvent,
+    OpenflowConnectionStateEvent,
+    OpenflowErrorResultException,
+    OpenflowExperimenterMessageEvent,
+    OpenflowPresetupMessageEvent,
+    OpenflowProtocolException,
+    OpenflowResponseEvent,
+)
+from vlcp.protocol.openflow._handshake import State, Step
+from vlcp.protocol.openflow._session import Collector, Session, in_chunks, number
+from vlcp.protocol.openflow.defs import common, openflow13
+from vlcp.protocol.protocol import Protocol
+
+__all__ = [
+    "Openflow",
+    "OpenflowAsyncMessageEvent",
+    "OpenflowConnectionStateEvent",
+    "OpenflowErrorResultException",
+    "OpenflowExperimenterMessageEvent",
+    "OpenflowPresetupMessageEvent",
+    "OpenflowProtocolException",
+    "OpenflowResponseEvent",
+]
+
+_logger = logging.getLogger(__name__)
+#: Wire version to the module of its definitions.
+_DEFINITIONS = {common.OFP13_VERSION: openflow13}
+#: Messages that are serialized, or handed to the socket, in one round of the scheduler.
+_ROUND = 200
+#: Parts of one multipart reply that are accepted.
+_MAX_PARTS = 10000
+#: Seconds a request in a batch adds to the time that its barrier may take.
+_SECONDS_PER_MESSAGE = 0.01
+
+
+@withIndices()
+class _UrgentWriteEvent(ConnectionWriteEvent):
+    """Data that goes out before what is queued: answers to echo requests."""
+
+
+@defaultconfig
+class Openflow(Protocol):
+    """OpenFlow control protocol, for the controller's side.
+
+    :param allowedVersions: wire versions to negotiate, for instance ``(4,)``; None for the configured ones. Versions
+        without definitions are passed over.
+    :raises ValueError: when no version is left
+    """
+
+    _default_persist = True
+    _default_createqueue = True
+    _default_writequeuesize = 200
+    _default_buffersize = 65536
+    _default_tcp_nodelay = True
+    #: Port of URLs without one
+    _default_defaultport = 6653
+    #: Wire versions that are negotiated: 1 is OpenFlow 1.0, 4 is OpenFlow 1.3
+    _default_allowedversions = (1, 4)
+    #: Seconds that the peer's hello may take
+    _default_hellotimeout = 10
+    #: Seconds that the features reply may take
+    _default_featurerequesttimeout = 30
+    #: Seconds of silence until an echo request is sent
+    _default_keepalivetime = 10
+    #: Seconds that the echo reply may take
+    _default_keepalivetimeout = 3
+    #: Seconds that the answer to a request may take; for a batch 0.01 more for each message
+    _default_requesttimeout = 60
+    #: Log every message with level DEBUG
+    _default_debugging = False
+    #: Do not use Nicira extensions, for switches other than Open vSwitch
+    _default_disablenxext = False
+    #: Do not use groups in the buckets of groups, which only Open vSwitch 2.5 and later can do
+    _default_disablechaining = True
+
+    parse_errors = (ValueError, OpenflowProtocolException)
+
+    def __init__(self, allowedVersions: tuple | None = None) -> None:
+        super().__init__()
+        wanted = self.allowedversions if allowedVersions is None else allowedVersions
+        self.versions = frozenset(wanted) & frozenset(_DEFINITIONS)
+        if not self.versions:
+            raise ValueError(f"no supported OpenFlow version among {tuple(wanted)!r}")
+
+    # Queues
+
+    def message_matchers(self, connection: Connection) -> tuple:
+        """Give each kind of event a queue of its own, so that packet-ins cannot hold up replies."""
+        kinds = {
+            "state": OpenflowConnectionStateEvent,
+            "presetup": OpenflowPresetupMessageEvent,
+            "response": OpenflowResponseEvent,
+            "message": OpenflowAsyncMessageEvent,
+            "experimenter": OpenflowExperimenterMessageEvent,
+        }
+        return tuple((name, kind.createMatcher(connection=connection)) for name, kind in kinds.items())
+
+    def _queue_names(self, connection: Connection) -> list:
+        return [*super()._queue_names(connection), ("urgentwrite", connection)]
+
+    # Life of a connection
+
+    async def init(self, connection: Connection) -> None:
+        """Set up a new connection: hello, features, within their time limits."""
+        connection.openflow_session = Session()
+        if self.createqueue:
+            matcher = _UrgentWriteEvent.createMatcher(connection=connection)
+            connection.scheduler.queue.addSubQueue(
+                self.writepriority + 10, matcher, ("urgentwrite", connection), self.writequeuesize
+            )
+        await super().init(connection)
+        await self._set_up(connection)
+
+    async def reconnect_init(self, connection: Connection) -> None:
+        """Set up a connection again after a loss."""
+        connection.openflow_session = Session()
+        await super().reconnect_init(connection)
+        await self._set_up(connection)
+
+    async def _set_up(self, connection: Connection) -> None:
+        session, mark = connection.openflow_session, connection.connmark
+        hello = _handshake.write_hello(self.versions, session.next_xid())
+        await connection.write(ConnectionWriteEvent(connection, mark, data=hello))
+        if await self._leave(connection, session, State.HELLO, self.hellotimeout):
+            data = pack_header(session.version, openflow13.OFPT_FEATURES_REQUEST, session.next_xid())
+            await connection.write(ConnectionWriteEvent(connection, mark, data=data))
+            await self._leave(connection, session, State.FEATURES, self.featurerequesttimeout)
+
+    async def _leave(self, connection: Connection, session: Session, state: State, seconds: float | None) -> bool:
+        """Wait until the set-up has gone beyond `state`; otherwise end the connection and return False."""
+        mark = connection.connmark
+        deadline = None if seconds is None else connection.scheduler.current_time + seconds
+        matcher = OpenflowPresetupMessageEvent.createMatcher(connection=connection, connmark=mark)
+        while session.state is state and not session.refused:
+            left = None if deadline is None else max(deadline - connection.scheduler.current_time, 0)
+            expired, _event, _matcher = await connection.wait_with_timeout(left, matcher)
+            if expired and session.state is state:
+                _logger.warning("openflow set-up timeout, %s for %s s: %r", state.value, seconds, connection)
+                await connection.reset(True, mark)
+                return False
+        if session.refused:
+            await connection.reset(False, mark)
+        return not session.refused
+
+    async def closed(self, connection: Connection) -> None:
+        """Announce the end of a connection that was set up."""
+        await super().closed(connection)
+        await self._announce_down(connection)
+
+    async def error(self, connection: Connection) -> None:
+        """Announce the loss of a connection that was set up."""
+        await super().error(connection)
+        await self._announce_down(connection)
+
+    async def _announce_down(self, connection: Connection) -> None:
+        session = getattr(connection, "openflow_session", None)
+        if session is None or session.closed:
+            return
+        session.closed = True
+        if session.state is State.READY:
+            _logger.info("openflow connection down, datapath %016x: %r", connection.openflow_datapathid, connection)
+            await connection.wait_for_send(self._state_event(connection, OpenflowConnectionStateEvent.CONNECTION_DOWN))
+
+    def _state_event(self, connection: Connection, state: str) -> OpenflowConnectionStateEvent:
+        return OpenflowConnectionStateEvent(
+            connection.openflow_datapathid,
+            connection.openflow_auxiliaryid,
+            state,
+            connection,
+            connection.connmark,
+            self,
+        )
+
+    async def keepalive(self, connection: Connection) -> None:
+        """Ask the switch for an echo; end the connection when it does not answer in ``keepalivetimeout``."""
+        session, mark = connection.openflow_session, connection.connmark
+        if session.state is not State.READY:
+            return
+        xid = session.next_xid()
+        data = pack_header(session.version, common.OFPT_ECHO_REQUEST, xid)
+        await connection.write(_UrgentWriteEvent(connection, mark, data=data))
+        matcher = OpenflowResponseEvent.createMatcher(connection=connection, connmark=mark, xid=xid)
+        expired, _event, _matcher = await connection.wait_with_timeout(self.keepalivetimeout, matcher)
+        if expired:
+            _logger.warning("openflow echo timeout, no reply for %s s: %r", self.keepalivetimeout, connection)
+            await connection.reset(True, mark)
+
+    # Incoming messages
+
+    def parse(self, connection: Connection, data: memoryview, laststart: int) -> tuple[list, int]:
+        """Turn received bytes into events.
+
+        :param connection: the connection
+        :param data: view of the bytes that are not used yet
+        :param laststart: where the new bytes begin; the length of `data` when the peer has closed its side
+        :return: events, and the number of bytes at the end to show again
+        :raises ValueError: for bytes that are no OpenFlow messages
+        :raises OpenflowProtocolException: for a message at the wrong time
+        """
+        session = connection.openflow_session
+        frames, used = split_messages(data)
+        events: list = []
+        for frame in frames:
+            if not session.refused:
+                events.extend(self._receive(connection, session, frame))
+        if laststart == len(data):
+            events.append(ConnectionWriteEvent(connection, connection.connmark, data=b"", EOF=True))
+            return events, 0
+        return events, len(data) - used
+
+    def _receive(self, connection: Connection, session: Session, frame: Frame) -> list:
+        if self.debugging:
+            _logger.debug("openflow message from %r: %r", connection, dump(decode(frame)))
+        if session.version is not None and frame.version != session.version and frame.type != _handshake.HELLO:
+            return self._wrong_version(connection, session, frame)
+        step = _handshake.next_step(session.state, frame.type)
+        if step is Step.DELIVER:
+            return self._deliver(connection, session, frame)
+        if step is Step.ANSWER:
+            answer = pack_header(frame.version, common.OFPT_ECHO_REPLY, frame.xid, frame.data[8:])
+            return [_UrgentWriteEvent(connection, connection.connmark, data=answer)]
+        if step is Step.NEGOTIATE:
+            return self._negotiate(connection, session, frame)
+        if step is Step.SET_UP:
+            return self._features(connection, session, frame)
+        if step is Step.KEEP and not session.keep(frame):
+            raise OpenflowProtocolException("too many messages before the features reply")
+        if step is Step.REFUSE:
+            detail = repr(dump(decode(frame))) if frame.type == common.OFPT_ERROR else f"message type {frame.type}"
+            raise OpenflowProtocolException(f"{detail} while {session.state.value}")
+        return []
+
+    def _wrong_version(self, connection: Connection, session: Session, frame: Frame) -> list:
+        _logger.warning("openflow message of version %d: %r", frame.version, connection)
+        if frame.type == common.OFPT_ERROR:
+            return []
+        data = _handshake.bad_version(session.version, frame.data, frame.xid)
+        return [ConnectionWriteEvent(connection, connection.connmark, data=data)]
+
+    def _presetup(self, connection: Connection, kind: int, message: Any) -> OpenflowPresetupMessageEvent:
+        return OpenflowPresetupMessageEvent(connection, kind, connection.connmark, self, message=message)
+
+    def _negotiate(self, connection: Connection, session: Session, frame: Frame) -> list:
+        hello = _handshake.read_hello(frame.data)
+        version = _handshake.choose_version(self.versions, hello)
+        # The elements of a hello may be of any kind, so its struct is that of its header alone.
+        message = decode_fully(pack_header(frame.version, common.OFPT_HELLO, frame.xid))
+        event = self._presetup(connection, common.OFPT_HELLO, message)
+        if version is None:
+            session.refused = True
+            text = _handshake.incompatible_text(self.versions, hello)
+            _logger.warning("openflow versions incompatible, %s: %r", text, connection)
+            data = _handshake.hello_failed(self.versions, hello, frame.xid)
+            return [ConnectionWriteEvent(connection, connection.connmark, data=data, EOF=True), event]
+        session.version, session.state = version, State.FEATURES
+        connection.openflowdef = _DEFINITIONS[version]
+        return [event]
+
+    def _features(self, connection: Connection, session: Session, frame: Frame) -> list:
+        message = decode(frame)
+        connection.openflow_datapathid = message.datapath_id
+        connection.openflow_auxiliaryid = getattr(message, "auxiliary_id", 0)
+        connection.openflow_capabilities = message.capabilities
+        connection.openflow_n_buffers = message.n_buffers
+        connection.openflow_n_tables = message.n_tables
+        session.state = State.READY
+        _logger.info("openflow connection set up, datapath %016x: %r", message.datapath_id, connection)
+        events = [
+            self._presetup(connection, frame.type, message),
+            self._state_event(connection, OpenflowConnectionStateEvent.CONNECTION_SETUP),
+        ]
+        for kept in session.take_kept():
+            events.extend(self._deliver(connection, session, kept))
+        return events
+
+    def _deliver(self, connection: Connection, session: Session, frame: Frame) -> list:
+        kind, xid = frame.type, frame.xid
+        definitions = connection.openflowdef
+        is_error = kind == common.OFPT_ERROR
+        is_reply = is_error or kind in definitions.ofp_type_reply_set
+        collector = session.collector(xid) if is_reply or kind == definitions.OFPT_EXPERIMENTER else None
+        if collector is not None:
+            unparsed = collector.unparsed and kind == definitions.OFPT_MULTIPART_REPLY
+            collector.add(xid, decode_multipart(frame) if unparsed else decode(frame), is_error)
+            return []
+        datapath, auxiliary = connection.openflow_datapathid, connection.openflow_auxiliaryid
+        mark = connection.connmark
+        if is_reply:
+            message = decode(frame)
+            return [OpenflowResponseEvent(datapath, auxiliary, connection, mark, xid, is_error, self, message=message)]
+        if kind in definitions.ofp_type_asyncmessage_set:
+            message = decode(frame)
+            # Read from the dictionary: a port status has neither, and need not be parsed to find out.
+            known = message.__dict__
+            return [
+                OpenflowAsyncMessageEvent(
+                    kind,
+                    datapath,
+                    auxiliary,
+                    known.get("table_id", 0),
+                    known.get("cookie", 0),
+                    connection,
+                    mark,
+                    self,
+                    message=message,
+                )
+            ]
+        if kind == definitions.OFPT_EXPERIMENTER:
+            message = decode(frame)
+            return [
+                OpenflowExperimenterMessageEvent(
+                    message.experimenter, message.exp_type, datapath, auxiliary, connection, mark, self, message=message
+                )
+            ]
+        _logger.debug("openflow message of unexpected type %d: %r", kind, connection)
+        return []
+
+    # Outgoing messages
+
+    def assignxid(self, request: Any, connection: Connection) -> None:
+        """Give a request a fresh transaction number."""
+        request.header.xid = connection.openflow_session.next_xid()
+
+    def formatrequest(self, request: Any, connection: Connection, assignxid: bool = True) -> ConnectionWriteEvent:
+        """Return the write event for a request.
+
+        :param request: struct of a message; its version is set
+        :param assignxid: whether to give it a fresh transaction number
+        :raises OpenflowProtocolException: when the connection is not set up
+        """
+        self._check_ready(connection)
+        if assignxid:
+            self.assignxid(request, connection)
+        return ConnectionWriteEvent(connection, connection.connmark, data=self._pack(request, connection))
+
+    def formatreply(self, reply: Any, request: Any, connection: Connection) -> ConnectionWriteEvent:
+        """Return the write event for the answer to a message of the switch; parameters as :meth:`formatrequest`."""
+        reply.header.xid = request.header.xid
+        return self.formatrequest(reply, connection, False)
+
+    def _pack(self, message: Any, connection: Connection) -> bytes:
+        message.header.version = connection.openflow_session.version
+        data = message._tobytes()
+        if self.debugging:
+            _logger.debug("openflow message to %r: %r", connection, dump(message))
+        return data
+
+    def _check_ready(self, connection: Connection) -> None:
+        session = getattr(connection, "openflow_session", None)
+        if session is None or not connection.connected or session.state is not State.READY:
+            raise OpenflowProtocolException(f"connection is not set up: {connection!r}")
+
+    def replymatcher(self, request: Any, connection: Connection, iserror: bool | None = None) -> EventMatcher:
+        """Return a matcher for the answer to a request.
+
+        :param request: struct of the request, which has its transaction number
+        :param iserror: True for error messages only, False for replies only, None for both
+        """
+        return OpenflowResponseEvent.createMatcher(
+            connection.openflow_datapathid,
+            connection.openflow_auxiliaryid,
+            connection,
+            connection.connmark,
+            request.header.xid,
+            iserror,
+            self,
+        )
+
+    def statematcher(
+        self,
+        connection: Connection,
+        state: str = OpenflowConnectionStateEvent.CONNECTION_DOWN,
+        currentconn: bool = True,
+    ) -> EventMatcher:
+        """Return a matcher for the state of a connection.
+
+        :param state: CONNECTION_SETUP or CONNECTION_DOWN of :class:`OpenflowConnectionStateEvent`
+        :param currentconn: only the present session
+        """
+        mark = connection.connmark if currentconn else None
+        return OpenflowConnectionStateEvent.createMatcher(
+            connection.openflow_datapathid, connection.openflow_auxiliaryid, state, connection, mark
+        )
+
+    async def _write(self, connection: Connection, event: ConnectionWriteEvent) -> None:
+        try:
+            await connection.write(event, False)
+        except ConnectionResetException as exc:
+            raise OpenflowProtocolException(str(exc)) from exc
+
+    async def _answer(self, connection: Connection, matcher: EventMatcher, seconds: float | None, what: str) -> Any:
+        """Return the message of the event that `matcher` matches; raise OpenflowProtocolException without one."""
+        self._check_ready(connection)
+        down = self.statematcher(connection)
+        expired, event, matched = await connection.wait_with_timeout(seconds, matcher, down)
+        if expired:
+            raise OpenflowProtocolException(f"no answer to {what} within {seconds} s: {connection!r}")
+        if matched is down:
+            raise OpenflowProtocolException(f"connection lost before the answer to {what}: {connection!r}")
+        return event.message
+
+    async def querywithreply(self, request: Any, connection: Connection, container: Any = None, raiseonerror: bool = True) -> Any:
+        """Send a request that has exactly one answer, and return the answer.
+
+        :param request: struct of a message
+        :param container: not needed any more
+        :param raiseonerror: False returns an error message instead of raising it
+        :raises OpenflowErrorResultException: the switch answered with an error
+        :raises OpenflowProtocolException: no answer in time, or the connection is down
+        """
+        return (await self._query(request, connection, raiseonerror, False))[0]
+
+    async def querymultipart(
+        self, request: Any, connection: Connection, container: Any = None, raiseonerror: bool = True
+    ) -> list:
+        """Send a multipart request, and return the list of reply messages; parameters as :meth:`querywithreply`."""
+        return await self._query(request, connection, raiseonerror, True)
+
+    async def _query(self, request: Any, connection: Connection, raiseonerror: bool, multipart: bool) -> list:
+        event = self.formatrequest(request, connection)
+        matcher = self.replymatcher(request, connection)
+        what = repr(request._gettype())
+        await self._write(connection, event)
+        parts: list = []
+        while len(parts) < _MAX_PARTS:
+            message = await self._answer(connection, matcher, self.requesttimeout, what)
+            parts.append(message)
+            if message.header.type == common.OFPT_ERROR:
+                if raiseonerror:
+                    raise OpenflowErrorResultException(message)
+                return parts
+            if not multipart or not message.flags & openflow13.OFPMPF_REPLY_MORE:
+                return parts
+        raise OpenflowProtocolException(f"answer to {what} has more than {_MAX_PARTS} parts: {connection!r}")
+
+    async def batch(self, requests: Any, connection: Connection, container: Any, raiseonerror: bool = True) -> tuple:
+        """Send several requests and a barrier; return when all of them are done. Requests need not have answers.
+
+        :param requests: structs of messages
+        :param container: its attributes ``openflow_reply`` and ``openflow_replydict`` are set to the result
+        :param raiseonerror: False leaves error messages among the replies
+        :return: ``(openflow_reply, openflow_replydict)``: all answers in the order of arrival, and request -> answer (a
+            list of them for a multipart reply in several parts)
+        :raises OpenflowErrorResultException: the switch refused some request; ``result`` has the return value
+        :raises OpenflowProtocolException: no answer in time, or the connection is down
+        """
+        requests = list(requests)
+        keys: dict[int, Any] = {}
+        collector = Collector(keys)
+        self._check_ready(connection)
+        session = connection.openflow_session
+        try:
+            for start in range(0, len(requests), _ROUND):
+                data = []
+                for request in requests[start : start + _ROUND]:
+                    self.assignxid(request, connection)
+                    keys[request.header.xid] = request
+                    data.append(self._pack(request, connection))
+                session.collect(collector)
+                await self._send_round(connection, b"".join(data))
+            await self._barrier(connection, len(requests))
+        finally:
+            session.release(collector)
+        result = (collector.order, {**collector.replies, **collector.errors})
+        if container is not None:
+            container.openflow_reply, container.openflow_replydict = result
+        if collector.errors and raiseonerror:
+            first = next(iter(collector.errors.values()))
+            raise OpenflowErrorResultException(
+                first, f"{len(collector.errors)} of {len(requests)} requests failed, the first with: ", result
+            )
+        return result
+
+    async def batch_packed(
+        self,
+        messages: list[bytes],
+        connection: Connection,
+        container: Any = None,
+        *,
+        xid_of: dict[int, int] | None = None,
+    ) -> tuple[dict[int, Any], dict[int, Any]]:
+        """Send several packed messages and a barrier; return what the switch answered.
+
+        :param messages: whole messages; fresh transaction numbers are written into copies of them, and into the message
+            inside an ONF bundle-add
+        :param container: not needed
+        :param xid_of: index of a message -> index of an earlier one that it shares its transaction number with; its
+            answers are filed under the earlier one
+        :return: errors and replies, index -> message; a multipart reply in several parts is a list of messages.
+            Multipart replies are parsed only when their fields are read.
+        :raises OpenflowProtocolException: no answer in time, or the connection is down
+        :raises ValueError: when something is not exactly one OpenFlow message
+        """
+        self._check_ready(connection)
+        session = connection.openflow_session
+        numbered = list(number(messages, session, xid_of))
+        keys: dict[int, int] = {}
+        for index, (xid, _) in enumerate(numbered):
+            keys.setdefault(xid, index)
+        collector = Collector(keys, unparsed=True)
+        session.collect(collector)
+        try:
+            for data in in_chunks([data for _, data in numbered], _ROUND):
+                await self._send_round(connection, data)
+            await self._barrier(connection, len(numbered))
+        finally:
+            session.release(collector)
+        return collector.errors, collector.replies
+
+    async def _send_round(self, connection: Connection, data: bytes) -> None:
+        """Hand the data of one round over, and let others run."""
+        await self._write(connection, ConnectionWriteEvent(connection, connection.connmark, data=data))
+        await connection.do_events()
+        self._check_ready(connection)
+
+    async def _barrier(self, connection: Connection, count: int) -> None:
+        """Wait until the switch has done everything before."""
+        barrier = connection.openflowdef.ofp_msg()
+        barrier.header.type = connection.openflowdef.OFPT_BARRIER_REQUEST
+        event = self.formatrequest(barrier, connection)
+        matcher = self.replymatcher(barrier, connection)
+        await self._write(connection, event)
+        seconds = self.requesttimeout
+        if seconds is not None:
+            seconds += count * _SECONDS_PER_MESSAGE
+        message = await self._answer(connection, matcher, seconds, "a barrier request")
+        if message.header.type == common.OFPT_ERROR:
+            raise OpenflowErrorResultException(message, "The switch refuses a barrier request: ")
