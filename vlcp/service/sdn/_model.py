@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Callable, Dict, Iterable, List, Optional
 from uuid import uuid1
 
@@ -16,7 +17,9 @@ from vlcp.service.sdn._resources import (
     requests,
 )
 from vlcp.utils.dataobject import dump, request_context
-from vlcp.utils.exceptions import APIRejectedException
+from vlcp.utils.exceptions import APIRejectedException, StorageUnavailableException
+
+logger = logging.getLogger(__name__)
 
 
 class UpdateConflictException(Exception):
@@ -41,10 +44,15 @@ class NetworkModel:
     async def create_index_sets(self, container: Any) -> None:
         """Create the sets that list all objects, where the database has none.
 
+        Without the database that is left to the first call that creates an object.
+
         :param container: runs the call
         """
         keys, walker = create_index_sets()
-        await call_api(container, "objectdb", "writewalk", {"keys": tuple(keys), "walker": walker})
+        try:
+            await call_api(container, "objectdb", "writewalk", {"keys": tuple(keys), "walker": walker})
+        except StorageUnavailableException as exc:
+            logger.warning("viperflow: cannot create the index sets now: %s", exc)
 
     async def by_drivers(self, verb: str, resource: Resource, items: Iterable[Dict[str, Any]]) -> Any:
         """Carry out a call whose rules belong to the drivers of network types.
@@ -137,10 +145,15 @@ class NetworkModel:
             return [dump(value) for value in values if value is not None]
 
     async def _write(self, keys: Iterable[str], walker: Callable[..., None]) -> None:
-        await call_api(self._container, "objectdb", "writewalk", {"keys": tuple(keys), "walker": walker})
+        wanted = tuple(keys)
+        if wanted:
+            await call_api(self._container, "objectdb", "writewalk", {"keys": wanted, "walker": walker})
 
     async def _dumps(self, keys: Iterable[str]) -> List[Any]:
-        objects = await call_api(self._container, "objectdb", "mgetonce", {"keys": tuple(keys), "nostale": True})
+        wanted = tuple(keys)
+        if not wanted:
+            return []
+        objects = await call_api(self._container, "objectdb", "mgetonce", {"keys": wanted, "nostale": True})
         return [dump(found) for found in objects]
 
     async def _driver(self, name: str, type_: str) -> Callable[..., None]:

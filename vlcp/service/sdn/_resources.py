@@ -101,6 +101,8 @@ LOGICAL_PORT = Resource(
 )
 RESOURCES = (PHYSICAL_NETWORK, PHYSICAL_PORT, LOGICAL_NETWORK, LOGICAL_PORT, SUBNET)
 
+MAX_OBJECTS = 20000
+"""most objects in one call; a transaction of more would stop everything else for seconds"""
 _NOT_ATTRIBUTES = frozenset(dir(DataObject))
 
 
@@ -109,10 +111,13 @@ def requests(resource: Resource, items: Iterable[Dict[str, Any]], create: bool =
 
     :param items: parameters of each object; index values that are missing get their defaults
     :param create: True gives objects without an id a new one
-    :raises ValueError: an object is named twice, an id is needed and missing, or an attribute has a reserved name
+    :raises ValueError: an object is named twice, an id is needed and missing, an attribute has a reserved name, or there are
+                        more than 20000 objects
     """
     found: Dict[str, Dict[str, Any]] = {}
     for item in items:
+        if len(found) == MAX_OBJECTS:
+            raise ValueError(f"a call can have at most {MAX_OBJECTS} objects of kind {resource.kind}")
         parameters = dict(item)
         for name, default in resource.defaults:
             if parameters.get(name) in (None, "") and default is None:
@@ -122,6 +127,8 @@ def requests(resource: Resource, items: Iterable[Dict[str, Any]], create: bool =
             else:
                 parameters.setdefault(name, default)
         _refuse_reserved(resource, parameters)
+        if create and "network" in resource.fixed and "network" in parameters:
+            raise ValueError(f"{resource.kind} {resource.label(parameters)!r}: network must be given as logicalnetwork")
         key = resource.key(parameters)
         if key in found:
             raise ValueError(f"{resource.kind} {resource.label(parameters)!r} is given twice")

@@ -153,6 +153,17 @@ def test_attributes_that_would_hide_methods_are_refused(name):
         requests(LOGICAL_PORT, [{"id": "a", name: 1}])
 
 
+def test_the_network_attribute_is_not_given_by_hand():
+    for resource in (LOGICAL_PORT, SUBNET):
+        with pytest.raises(ValueError, match="network must be given as logicalnetwork"):
+            requests(resource, [{"id": "a", "network": "n", "logicalnetwork": "n"}], create=True)
+
+
+def test_a_call_has_a_limit():
+    with pytest.raises(ValueError, match="at most 20000 objects of kind logical port"):
+        requests(LOGICAL_PORT, ({"id": str(number)} for number in range(30000)))
+
+
 def test_updates_need_an_id():
     for resource in RESOURCES:
         with pytest.raises(ValueError, match="must be given"):
