@@ -80,8 +80,6 @@ class Controlled(RoutineContainer):
         if order is not None:
             return order
         matcher = ConnectionControlEvent.createMatcher(connection=self)
-        if timeout is None:
-            return self._take(await matcher)
         expired, event, _matcher = await self.wait_with_timeout(timeout, matcher)
         return None if expired else self._take(event)
 

@@ -311,9 +311,6 @@ class Connection(Controlled):
         if not isinstance(sock, ssl.SSLSocket):
             return
         timeout = self.protocol.connect_timeout
-        if timeout is None:
-            await self._handshake_steps(sock)
-            return
         expired, _result = await self.execute_with_timeout(timeout, self._handshake_steps(sock))
         if expired:
             raise OSError(errno.ETIMEDOUT, f"TLS handshake took more than {timeout} s")
@@ -340,12 +337,13 @@ class Connection(Controlled):
         self._link.connected(self._now)
         hook = self.protocol.init if first else self.protocol.reconnect_init
         self._session_routines = []
-        self._session_routine(self._run_init(hook), False)
+        # Routines start in this order, so the hook runs to its first wait before anything is parsed.
+        self._session_routine(self._run_init(hook))
         self._session_routine(self._reading(sock))
         self._session_routine(self._writing(sock))
 
-    def _session_routine(self, coroutine: Any, async_start: bool = True) -> None:
-        self._session_routines.append(self.subroutine(coroutine, async_start, daemon=self.daemon))
+    def _session_routine(self, coroutine: Any) -> None:
+        self._session_routines.append(self.subroutine(coroutine, daemon=self.daemon))
 
     async def _run_init(self, hook: Any) -> None:
         done = False

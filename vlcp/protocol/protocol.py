@@ -161,7 +161,7 @@ class Protocol(Configurable):
         if any(len(queue[name]) for name in names):
             await connection.wait_with_timeout(self.cleanuptimeout)
         for name in names:
-            connection.syscall_noreturn(syscall_clearremovequeue(queue, name))
+            await connection.syscall(syscall_clearremovequeue(queue, name))
 
     async def beforelisten(self, tcpserver: TcpServer, newsocket: Any) -> None:
         """A server has bound its socket and is about to accept connections."""
