@@ -14,6 +14,9 @@ from .spec import Flow, Group, Row, Sweep
 RETRY_S = 30.0
 """A refused row is sent again after this many seconds, or when its owner wants something new."""
 
+FALLBACK_OWNER = "openflowmanager"
+"""Rows of this owner give way to any other row with their key, without a conflict."""
+
 Source = Tuple[str, Any]
 
 
@@ -42,11 +45,14 @@ class Book:
     def claim(self, source: Source, key: Any, data: Tuple[Any, ...]) -> Optional[RowConflict]:
         """Want a row; return the conflict when an earlier claim wants other data."""
         claims = self.claims.setdefault(key, [])
-        claims.append((source, data))
+        place = len(claims)
+        if source[0] != FALLBACK_OWNER:
+            place = next((i for i, (other, _) in enumerate(claims) if other[0] == FALLBACK_OWNER), place)
+        claims.insert(place, (source, data))
         self.touch(key)
-        if claims[0][1] == data:
+        if claims[0][1] == data or source[0] == FALLBACK_OWNER:
             return None
-        return RowConflict(key, claims[0], claims[-1])
+        return RowConflict(key, claims[0], claims[place])
 
     def withdraw(self, source: Source, key: Any) -> None:
         """Want a row no longer."""

@@ -15,10 +15,11 @@ from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence,
 
 from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
+from vlcp.protocol.openflow.openflow import OpenflowProtocolException
 
 from . import queries
 from .audit import Auditor, Drift
-from .decode import flow_entries, group_entries
+from .decode import WireError, flow_entries, group_entries
 from .diff import Changes
 from .encode import BUNDLE_DISCARD, BUNDLE_OPEN, EPOCH_MASK, Encoder, Layout, bundle_control
 from .exchange import (
@@ -150,14 +151,13 @@ class SwitchSync(RoutineContainer):
 
     async def main(self) -> None:
         """Take over the switch, then send whenever something differs."""
-        protocol_error = _protocol_exception()
         try:
             await self._take_over()
             while True:
                 self._woken = False
                 await self._turn()
                 await self._wait()
-        except protocol_error as error:
+        except OpenflowProtocolException as error:
             _logger.info("flows of %r: the connection is gone: %s", self.connection, error)
 
     async def _turn(self) -> None:
@@ -167,7 +167,10 @@ class SwitchSync(RoutineContainer):
         if not self.holding:
             await self._send_pending()
             if self._audit_due() and not self.ledger.owed() and not self._stale:
-                await self._audit()
+                try:
+                    await self._audit()
+                except WireError as error:
+                    _logger.warning("flows of %r: the dump of the switch cannot be read: %s", self.connection, error)
 
     async def _wait(self) -> None:
         if self._woken:
@@ -405,9 +408,3 @@ class SwitchSync(RoutineContainer):
             "refused": describe_refused(self.ledger),
             "drift": {"checks": self.status.checks, "repaired": self.status.repaired},
         }
-
-
-def _protocol_exception() -> Any:
-    from vlcp.protocol.openflow.openflow import OpenflowProtocolException
-
-    return OpenflowProtocolException
