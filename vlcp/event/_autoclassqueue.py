@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, Sequence
 
 from vlcp.event._queueevents import AutoClassQueueCanWriteEvent
 from vlcp.event._subqueues import LeafQueue
@@ -55,7 +55,6 @@ class AutoClassQueue(LeafQueue):
         self.maxstat = maxstat if maxstat is not None else (10 * maxlength if maxlength else _DEFAULT_STAT)
         self._subs: dict[Any, deque] = {}
         self._blocked_keys: dict[Any, Any] = {}
-        self._size = 0
         self._order = IndexedHeap()
         self._turn = 0
         self._served: deque = deque()
@@ -149,7 +148,7 @@ class AutoClassQueue(LeafQueue):
         if self._ready and not self._order:
             self._set_ready(False)
 
-    def take(self) -> tuple[Any, list]:
+    def take(self) -> tuple[Any, Sequence]:
         """Remove the next event; return it and the events that the removal makes necessary."""
         if not self._ready:
             raise IndexError("pop from a queue that is empty or blocked")
@@ -164,11 +163,9 @@ class AutoClassQueue(LeafQueue):
         else:
             del self._subs[key]
             self._unready(key)
-        events = [] if self.parent is None else self.parent.notifyPop(self)
+        events = () if self.parent is None else self.parent.notifyPop(self)
         event = self._refused_after_pop(key)
-        if event is not None:
-            events.append(event)
-        return value, events
+        return value, events if event is None else (*events, event)
 
     def _serve(self, key: Any) -> None:
         """Count a popped event, and forget the one that falls out of the statistics."""
@@ -231,7 +228,7 @@ class AutoClassQueue(LeafQueue):
         self._size = 0
         if self._ready:
             self._set_ready(False)
-        events = [] if self.parent is None or not count else self.parent.notifyPop(self, count)
+        events = [] if self.parent is None or not count else list(self.parent.notifyPop(self, count))
         return events + waiting
 
     def waiting_events(self) -> list:

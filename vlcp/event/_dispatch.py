@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable
 
-from vlcp.event._queueevents import QueueCanWriteEvent
+from vlcp.event._queueevents import QueueCanWriteEvent, QueueIsEmptyEvent
 from vlcp.event.event import Event
 from vlcp.event.matchtree import EventTree, MatchTree
 
@@ -88,13 +88,26 @@ class Dispatcher:
     def deliver_queue_event(self, event: QueueCanWriteEvent) -> None:
         """Tell the senders that wait for a queue, one by one, while there is room; then those of the next refused key."""
         current: QueueCanWriteEvent | None = event
-        while current is not None:
-            for runnable, matcher in self._ordered(self.matchtree.matchesWithMatchers(current)):
-                if not current.is_valid():
-                    return
-                if self._still_waits(runnable, matcher):
-                    self._resume(runnable, current, matcher)
-            current = current.unused() if current.is_valid() else None
+        asked: set = set()
+        while current is not None and current.is_valid():
+            pair = self._next_sender(current, asked)
+            if pair is None:
+                current, asked = current.unused(), set()
+                continue
+            runnable, matcher = pair
+            asked.add(runnable)
+            # The next room is for someone else, even if this sender waits for it again with the same matcher.
+            self.matchtree.move_to_end(matcher, runnable)
+            self._resume(runnable, current, matcher)
+
+    def _next_sender(self, event: QueueCanWriteEvent, asked: set) -> tuple | None:
+        """Return ``(runnable, matcher)`` of the next one to tell, or None if all were asked."""
+        if self._order is None:
+            pair = self.matchtree.matchfirstwithmatcher(event)
+            if pair is None or pair[0] not in asked:
+                return pair
+        found = [pair for pair in self.matchtree.matchesWithMatchers(event) if pair[0] not in asked]
+        return self._ordered(found)[0] if found else None
 
     def process(self, event: Event) -> None:
         """Deliver an event of any kind without the queue: for syscalls and for the scheduler itself."""
@@ -105,8 +118,12 @@ class Dispatcher:
 
     def next_from_queue(self) -> Event:
         """Take one event from the queue, deliver it and what it brings with it, and return it."""
-        event, can_write, empty = self.queue.pop()
-        self.deliver(event, empty)
-        for made in can_write:
-            self.deliver_queue_event(made)
+        event, made = self.queue.take()
+        if not made:
+            self.deliver(event)
+            return event
+        self.deliver(event, tuple([e for e in made if type(e) is QueueIsEmptyEvent]))
+        for room in made:
+            if type(room) is not QueueIsEmptyEvent:
+                self.deliver_queue_event(room)
         return event

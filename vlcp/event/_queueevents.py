@@ -17,7 +17,7 @@ class QueueCanWriteEvent(Event):
     """
 
     def __init__(self, queue: Any, **kwargs: Any) -> None:
-        super().__init__(queue, **kwargs)
+        Event.__init__(self, queue, **kwargs)
 
     def is_valid(self) -> bool:
         """Return whether there still is room."""

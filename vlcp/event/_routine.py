@@ -109,7 +109,14 @@ class RoutineWrapper(generatorwrapper):
             target = self._resume(etup)
         finally:
             self._active = False
-        if target is not self.waiting or target is None or self._closing is not None:
+        waiting = self.waiting
+        if self._closing is not None:
+            self._wait_for(target)
+        elif type(target) is EventMatcher and type(waiting) is EventMatcher:
+            if target is not waiting:
+                self.scheduler.exchange(waiting, target, self)
+                self.waiting = target
+        elif target is not waiting or target is None:
             self._wait_for(target)
 
     def throw(self, typ: Any, val: Any = None, tb: Any = None) -> None:

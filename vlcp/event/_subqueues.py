@@ -9,23 +9,23 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from typing import Any
+from typing import Any, Iterable, Sequence
 
 from vlcp.event._queueevents import QueueCanWriteEvent, QueueIsEmptyEvent
 from vlcp.event.event import EventMatcher
 
 
-def split_events(events: list) -> tuple[tuple, tuple]:
+def split_events(events: Iterable) -> tuple[tuple, tuple]:
     """Return the QueueCanWriteEvents and the QueueIsEmptyEvents of a list."""
-    empty = tuple(e for e in events if isinstance(e, QueueIsEmptyEvent))
-    return tuple(e for e in events if not isinstance(e, QueueIsEmptyEvent)), empty
+    can_write = tuple([e for e in events if not isinstance(e, QueueIsEmptyEvent)])
+    return can_write, tuple([e for e in events if isinstance(e, QueueIsEmptyEvent)])
 
 
 class LeafQueue:
     """What the queues for events have in common: the limit, the block, and telling the parent.
 
-    A subclass says in which order events leave: ``_put``, ``_put_back``, ``_get``, ``_drain`` and ``__len__``, which
-    counts without the blocked event.
+    A subclass says in which order events leave: ``_put``, ``_put_back``, ``_get`` and ``_drain``; the blocked event is not
+    among those it holds.
 
     :param parent: a :class:`MultiQueue`, or None
     :param maxlength: largest number of events, or None for no limit
@@ -38,10 +38,14 @@ class LeafQueue:
         self.maxlength = maxlength
         self._blocked: Any = None
         self._ready = False
+        self._size = 0
+        # Both are made once: they say no more than which queue it is.
+        self._matcher: EventMatcher | None = None
+        self._can_write = QueueCanWriteEvent(self)
 
     def canAppend(self) -> bool:
         """Return whether the limit of this queue allows one more event; always for a queue that was removed."""
-        return self.maxlength is None or len(self) < self.maxlength
+        return self.maxlength is None or self._size < self.maxlength
 
     def canPop(self) -> bool:
         """Return whether there is an event to pop: the queue is neither empty nor blocked."""
@@ -53,12 +57,13 @@ class LeafQueue:
         :param force: append even if the queue is full
         :return: None, or if there is no room a matcher for the event that tells when to try again
         """
-        if not force and self.maxlength is not None and len(self) >= self.maxlength:
-            return QueueCanWriteEvent.createMatcher(self)
+        if not force and self.maxlength is not None and self._size >= self.maxlength:
+            return self._can_write_matcher()
         if self.parent is not None:
             refused = self.parent.notifyAppend(self, force)
             if refused is not None:
                 return refused
+        self._size += 1
         self._put(value)
         if not self._ready and self._blocked is None:
             self._set_ready(True)
@@ -77,39 +82,45 @@ class LeafQueue:
         value, events = self.take()
         return (value, *split_events(events))
 
-    def take(self) -> tuple[Any, list]:
+    def take(self) -> tuple[Any, Sequence]:
         """Remove the next event; return it and the events that the removal makes necessary."""
         if not self._ready:
             raise IndexError("pop from a queue that is empty or blocked")
-        full = self.maxlength is not None and len(self) >= self.maxlength
         value = self._get()
-        if not self._has_next():
+        self._size -= 1
+        if not self._size:
             self._set_ready(False)
-        events = [] if self.parent is None else self.parent.notifyPop(self)
-        if full and self.canAppend():
-            events.append(QueueCanWriteEvent(self))
+        events = () if self.parent is None else self.parent.notifyPop(self)
+        if self._size + 1 == self.maxlength:
+            return value, (*events, self._can_write)
         return value, events
+
+    def _can_write_matcher(self) -> EventMatcher:
+        if self._matcher is None:
+            self._matcher = QueueCanWriteEvent.createMatcher(self)
+        return self._matcher
 
     def clear(self) -> tuple[tuple, tuple]:
         """Drop all events; return ``(QueueCanWriteEvents, QueueIsEmptyEvents)``."""
         return split_events(self._clear())
 
     def _clear(self) -> list:
-        count = len(self)
+        count, self._size = self._size, 0
         full = self.maxlength is not None and count >= self.maxlength
         self._blocked = None
         self._drain()
         if self._ready:
             self._set_ready(False)
-        events = [] if self.parent is None or not count else self.parent.notifyPop(self, count)
+        events = [] if self.parent is None or not count else list(self.parent.notifyPop(self, count))
         if full:
-            events.append(QueueCanWriteEvent(self))
+            events.append(self._can_write)
         return events
 
     def block(self, value: Any) -> None:
         """Put an event that was just popped back to the front; nothing is popped until :meth:`unblock`."""
         if self.parent is not None:
             self.parent.notifyAppend(self, True)
+        self._size += 1
         self._blocked = value
         if self._ready:
             self._set_ready(False)
@@ -128,16 +139,13 @@ class LeafQueue:
 
     def waiting_events(self) -> list:
         """Return the events that wake all senders that may wait for this queue."""
-        return [QueueCanWriteEvent(self)]
+        return [self._can_write]
 
     def _set_removed(self) -> None:
         self.maxlength = None
 
     def __len__(self) -> int:
-        return self._count() + (self._blocked is not None)
-
-    def _has_next(self) -> bool:
-        return self._count() > 0
+        return self._size
 
 
 class FifoQueue(LeafQueue):
@@ -154,7 +162,6 @@ class FifoQueue(LeafQueue):
         self._put_back = self._items.appendleft
         self._get = self._items.popleft
         self._drain = self._items.clear
-        self._count = self._items.__len__
 
 
 class PriorityQueue(LeafQueue):
@@ -194,9 +201,6 @@ class PriorityQueue(LeafQueue):
     def _drain(self) -> None:
         self._heap.clear()
         self._front.clear()
-
-    def _count(self) -> int:
-        return len(self._heap) + len(self._front)
 
 
 # Place of a missing priority: all missing ones are equal, and they are never compared with real ones.
@@ -277,42 +281,40 @@ class MultiQueue:
         self.queues: dict[Any, Any] = {}
         self._linked: set = set()
         self._ring = self.CircleList()
-        self._size = 0
+        if parent is not None:
+            # A step less for each event: the parent does not ask which of its queues changed.
+            self.notifyAppend = parent.notifyAppend
+            self.notifyPop = parent.notifyPop
 
     def canPop(self) -> bool:
         """Return whether one of the queues has an event to pop."""
         return self._ring.current is not None
 
-    def take(self) -> tuple[Any, list]:
+    def take(self) -> tuple[Any, Sequence]:
         """Pop from the queue whose turn it is; return the event and the events that the removal makes necessary."""
-        return self._ring.next().value.take()
+        node = self._ring.current
+        self._ring.current = node.next
+        return node.value.take()
 
     def addSubQueue(self, queue: Any) -> None:
-        """Add a queue and count what it holds."""
+        """Add a queue."""
         self.queues[queue] = self.CircleListNode(queue)
-        self._size += len(queue)
         queue.parent = self
         if queue.canPop():
             self.notifyBlock(queue, False)
 
     def removeSubQueue(self, queue: Any) -> None:
-        """Remove a queue and what it holds.
+        """Remove a queue.
 
         :raises KeyError: it is not one of the queues
         """
         self.notifyBlock(queue, True)
         del self.queues[queue]
-        self._size -= len(queue)
         queue.parent = None
 
     def notifyAppend(self, queue: Any, force: bool) -> EventMatcher | None:
         """A queue is going to hold one more event; return a matcher if an ancestor refuses it."""
-        if self.parent is not None:
-            refused = self.parent.notifyAppend(self, force)
-            if refused is not None:
-                return refused
-        self._size += 1
-        return None
+        return None if self.parent is None else self.parent.notifyAppend(self, force)
 
     def notifyBlock(self, queue: Any, blocked: bool) -> None:
         """A queue has nothing to pop any more (``blocked``), or has something to pop again."""
@@ -331,10 +333,9 @@ class MultiQueue:
         if not was_ready and self.parent is not None:
             self.parent.notifyBlock(self, False)
 
-    def notifyPop(self, queue: Any, length: int = 1) -> list:
+    def notifyPop(self, queue: Any, length: int = 1) -> Sequence:
         """A queue lost some events; return the events that this makes necessary in the ancestors."""
-        self._size -= length
-        return [] if self.parent is None else self.parent.notifyPop(self, length)
+        return () if self.parent is None else self.parent.notifyPop(self, length)
 
     def unblockall(self) -> None:
         """Let all blocked events be popped again."""
@@ -342,4 +343,4 @@ class MultiQueue:
             queue.unblockall()
 
     def __len__(self) -> int:
-        return self._size
+        return sum(map(len, self.queues))

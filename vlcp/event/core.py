@@ -154,6 +154,16 @@ class Scheduler:
         for event in self.eventtree.findAndRemove(matcher):
             self.queue.unblock(event)
 
+    def exchange(self, old: EventMatcher, new: EventMatcher, runnable: Any) -> None:
+        """Let a registered runnable wait for ``new`` instead of ``old``: the usual case, made short."""
+        registered = self._runnables[runnable]
+        registered.remove(old)
+        registered.add(new)
+        self.matchtree.remove(old, runnable)
+        self.matchtree.insert(new, runnable)
+        if self.eventtree.events or self.eventtree.index:
+            self._unblock_for(new)
+
     def unregister(self, matchers: Iterable[EventMatcher], runnable: Any) -> None:
         """Let a runnable wait for some events no longer; the runnable stays registered."""
         registered = self._runnables.get(runnable)

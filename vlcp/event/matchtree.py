@@ -106,6 +106,12 @@ class MatchTree:
             node.entries = None
             node._prune(self)
 
+    def move_to_end(self, matcher: EventMatcher, obj: Any) -> None:
+        """Let an object come last among those with the same index values; does nothing if the pair is not stored."""
+        node = self.subtree(matcher)
+        if node is not None and node.entries is not None and obj in node.entries:
+            node.entries[obj] = node.entries.pop(obj)
+
     def _prune(self, top: MatchTree) -> None:
         """Drop this node and its ancestors below ``top`` as far as they are empty."""
         node = self
@@ -146,6 +152,27 @@ class MatchTree:
 
         :param event: an event
         """
+        node: MatchTree | None = self
+        for value in event.indices:
+            if node.entries is not None or node.any is not None:
+                return self._matches_on_branches(event)
+            if node.index is None:
+                return []
+            node = node.index.get(value)
+            if node is None:
+                return []
+        entries = node.entries
+        if entries is None:
+            return []
+        if len(entries) == 1:
+            for pair in entries.items():
+                matcher = pair[1]
+                if type(matcher) is not list and matcher._judge is None:
+                    return [pair]
+        return list(_node_matches(entries, event))
+
+    def _matches_on_branches(self, event: Event) -> list[tuple[Any, EventMatcher]]:
+        """The general way of :meth:`matchesWithMatchers`: several nodes may hold matchers for the event."""
         nodes = self._nodes(event.indices)
         if len(nodes) == 1:
             return list(_node_matches(nodes[0].entries, event))
@@ -166,6 +193,21 @@ class MatchTree:
 
     def matchfirstwithmatcher(self, event: Event) -> tuple[Any, EventMatcher] | None:
         """Return ``(object, matcher)`` of the first match, or None."""
+        node: MatchTree | None = self
+        for value in event.indices:
+            if node.entries is not None or node.any is not None:
+                return self._first_on_branches(event)
+            if node.index is None:
+                return None
+            node = node.index.get(value)
+            if node is None:
+                return None
+        if node.entries is None:
+            return None
+        return next(_node_matches(node.entries, event), None)
+
+    def _first_on_branches(self, event: Event) -> tuple[Any, EventMatcher] | None:
+        """The general way of :meth:`matchfirstwithmatcher`."""
         for node in self._nodes(event.indices):
             for pair in _node_matches(node.entries, event):
                 return pair
@@ -177,8 +219,8 @@ class MatchTree:
 
 def _node_matches(entries: dict, event: Event) -> Iterator[tuple[Any, EventMatcher]]:
     """Yield the entries of one node that match; their indices are known to match."""
-    # A copy: the test functions of matchers may do anything.
-    for obj, present in list(entries.items()):
+    # A copy: the test functions of matchers may do anything.  The first one is often enough.
+    for obj, present in entries.items() if len(entries) == 1 else list(entries.items()):
         if type(present) is not list:
             if present._judge is None or present.judge(event):
                 yield obj, present

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from typing import Any
+from typing import Any, Sequence
 
 from vlcp.event._autoclassqueue import AutoClassQueue
 from vlcp.event._queueevents import AutoClassQueueCanWriteEvent, QueueCanWriteEvent, QueueIsEmptyEvent
@@ -51,6 +51,9 @@ class CBQueue:
         self._size = 0
         self._wait_empty = False
         self._removed = False
+        # Both are made once: they say no more than which queue it is.
+        self._matcher: EventMatcher | None = None
+        self._can_write = QueueCanWriteEvent(self)
         #: name -> sub-queue; an anonymous sub-queue is its own name
         self._subqueues: dict[Any, CBQueue] = {}
         self._matchers: dict[CBQueue, EventMatcher] = {}
@@ -111,7 +114,7 @@ class CBQueue:
             return (event, *split_events(made))
         return event, (), ()
 
-    def take(self) -> tuple[Event, list]:
+    def take(self) -> tuple[Event, Sequence]:
         """Remove the next event; return it and the events that the removal makes necessary."""
         if not self._ready:
             raise IndexError("pop from a queue that is empty or blocked")
@@ -202,13 +205,18 @@ class CBQueue:
     def notifyAppend(self, queue: Any, force: bool) -> EventMatcher | None:
         """A sub-queue is going to hold one more event; return a matcher if this queue or an ancestor refuses it."""
         if not force and self.maxtotal is not None and self._size >= self.maxtotal:
-            return QueueCanWriteEvent.createMatcher(self)
+            return self._can_write_matcher()
         if self.parent is not None:
             refused = self.parent.notifyAppend(self, force)
             if refused is not None:
                 return refused
         self._size += 1
         return None
+
+    def _can_write_matcher(self) -> EventMatcher:
+        if self._matcher is None:
+            self._matcher = QueueCanWriteEvent.createMatcher(self)
+        return self._matcher
 
     def notifyBlock(self, queue: Any, blocked: bool) -> None:
         """The queues of one priority have nothing to pop any more (``blocked``), or have something again."""
@@ -220,16 +228,16 @@ class CBQueue:
         if self.parent is not None and was_ready == (not self._ready):
             self.parent.notifyBlock(self, blocked)
 
-    def notifyPop(self, queue: Any, length: int = 1) -> list:
+    def notifyPop(self, queue: Any, length: int = 1) -> Sequence:
         """A sub-queue lost some events; return the events that this makes necessary here and in the ancestors."""
         was_full = self.maxtotal is not None and self._size >= self.maxtotal
         self._size -= length
-        events = [] if self.parent is None else self.parent.notifyPop(self, length)
+        events = () if self.parent is None else self.parent.notifyPop(self, length)
         if was_full and self.canAppend():
-            events.append(QueueCanWriteEvent(self))
+            events = (*events, self._can_write)
         if self._wait_empty and not self._size:
             self._wait_empty = False
-            events.append(QueueIsEmptyEvent(self))
+            events = (*events, QueueIsEmptyEvent(self))
         return events
 
     # Sub-queues
@@ -311,7 +319,7 @@ class CBQueue:
         self.tree.remove(matcher, sub)
         size = len(sub)
         self._displace(sub)
-        made = sub.waiting_events()
+        made = list(sub.waiting_events())
         while sub.canPop():
             event, more = sub.take()
             made.extend(more)
@@ -323,7 +331,7 @@ class CBQueue:
 
     def waiting_events(self) -> list:
         """Return the events that wake all senders that may wait for this queue or its sub-queues."""
-        events: list = [QueueCanWriteEvent(self)]
+        events: list = [self._can_write]
         for queue in self._priorities:
             events.extend(queue.waiting_events())
         return events
