@@ -42,6 +42,7 @@ __all__ = [
     "HttpStateChange",
     "HttpTrailersReceived",
     "date_time_string",
+    "error_page",
     "escape",
     "escape_b",
 ]
