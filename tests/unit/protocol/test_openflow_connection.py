@@ -7,10 +7,11 @@ import socket
 import struct
 
 import pytest
-import vlcp.protocol.openflow.defs.openflow13 as ofdef
 from support import fakeswitch
 from support.fakeswitch import FakeSwitch, SocketSwitch
 from support.poller import run_scheduler
+
+import vlcp.protocol.openflow.defs.openflow13 as ofdef
 from vlcp.event.connection import Connection
 from vlcp.event.event import M_
 from vlcp.protocol.openflow.openflow import (
