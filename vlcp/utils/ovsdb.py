@@ -193,7 +193,7 @@ def monitor_request(
 def getdict(omap: Any) -> dict:
     """Return a map value as a dictionary; anything else as an empty one."""
     if isinstance(omap, list) and len(omap) == 2 and omap[0] == "map":
-        return {key: value for key, value in omap[1]}
+        return dict(omap[1])
     return {}
 
 
