@@ -29,6 +29,8 @@ class Server(Configurable):
     :ivar scheduler: the scheduler of all routines
     :ivar resolver: threads that look up host names
     :ivar moduleloader: loads and unloads modules
+    :ivar started: True as soon as every startup module is loaded or has failed
+    :ivar failures: reasons why startup modules could not be loaded
     """
 
     _default_startup = ()
@@ -93,6 +95,7 @@ class Server(Configurable):
         add_sub_queues(self.scheduler.queue, self)
         self.resolver = Resolver(self.scheduler, self.resolverpoolsize)
         self.moduleloader = ModuleLoader(self)
+        self.started = False
         self.failures: List[str] = []
         self._starter = RoutineContainer(self.scheduler)
 
@@ -122,6 +125,7 @@ class Server(Configurable):
         if not paths:
             logger.critical("nothing to start: server.startup names no module")
         self.failures = [why for why in await self._starter.execute_all([self._try(path) for path in paths]) if why]
+        self.started = True
         for unknown in unknown_keys(manager):
             logger.warning("%s", unknown)
         if len(self.failures) == len(paths):
