@@ -1,0 +1,82 @@
+"""The updater of a flow module on one switch: what changed in the switch's view -> parts -> rows -> ledger."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Iterable, Optional, Set, Tuple
+
+from vlcp.utils.flowupdater import FlowUpdater
+
+from .parts import Part, PartRows
+from .spec import Row
+from .sync import SwitchSync
+from .view import SwitchView, ViewChange
+
+_logger = logging.getLogger(__name__)
+
+
+class RowUpdater(FlowUpdater):
+    """Keeps the rows of one module on one switch.
+
+    A subclass has two pure functions: :meth:`parts`, which says for changed objects of the view which entities have
+    rows, and :meth:`rows`, the rows of one entity. It has no code for "added", "changed" or "removed".
+
+    :param connection: a connection that the OpenFlow manager serves
+    :param parent: the module
+    :ivar switch: the switch's flow engine
+    """
+
+    def __init__(self, connection: Any, parent: Any) -> None:
+        owner = parent.get_service_name()
+        super().__init__(connection, (), (owner, connection, id(self)), _logger)
+        self._parent = parent
+        self._owner: str = owner
+        self.switch: SwitchSync = connection.switchflows
+        self._part_rows = PartRows(self.switch.ledger, owner, self.rows)
+        self._seen_version = -1
+        self._declared = False
+        self.switch.ledger.arrive(owner)
+
+    @property
+    def view(self) -> SwitchView:
+        """The objects of the switch."""
+        return self.switch.view
+
+    def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
+        """Return ``(key, inputs)`` of every entity that ``change`` concerns; inputs None: it has no rows.
+
+        :param change: keys of what changed; at the first call all keys
+        """
+        return ()
+
+    def rows(self, part: Part) -> Iterable[Row]:
+        """Return the rows of one part; must depend on nothing but the part."""
+        return ()
+
+    async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
+        """Bring the rows up to date with the view; the three sets do not matter."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Compute the rows of entities that changed since the last call, and wake the sender."""
+        view = self.view
+        if not view.ready:
+            return
+        change = view.changes_since(self._seen_version)
+        self._seen_version = view.version
+        for key, inputs in self.parts(view, view.everything() if change is None else change):
+            self.put(key, inputs)
+        if not self._declared:
+            self._declared = True
+            self.switch.ledger.complete(self._owner)
+        self.switch.wake()
+
+    def put(self, key: Any, inputs: Optional[Any]) -> None:
+        """Want the rows of one part, None for none; an error keeps the old rows and is logged."""
+        if inputs is None:
+            self._part_rows.drop(key)
+            return
+        try:
+            self._part_rows.put(Part(key, inputs))
+        except Exception:
+            _logger.exception("%s: rows of %r on %r cannot be computed", self._owner, key, self._connection)

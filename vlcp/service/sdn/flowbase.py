@@ -1,0 +1,59 @@
+"""Base of the modules that have flow tables (manual 4.5.2, 5.6)."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence, Tuple
+
+from vlcp.config import defaultconfig
+from vlcp.event.runnable import RoutineContainer
+from vlcp.server.module import Module, ModuleLoadStateChanged, api, call_api
+from vlcp.service.sdn import ofpmanager
+from vlcp.service.sdn._flows.tables import TableRequest
+
+
+@defaultconfig
+class FlowBase(Module):
+    """A module that asks for tables when it is loaded.
+
+    A subclass sets ``_tablerequest`` to a tuple of ``(name, (ancestor, ...), path)``. The module has loaded when it got its
+    first tables.
+    """
+
+    autosuccess = False
+    _tablerequest: Sequence[TableRequest] = ()
+    _default_vhostbind = [""]
+    "Default binding to OpenFlow vHosts"
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self._acquirer = RoutineContainer(self.scheduler)
+        self._acquirer.main = self._acquire  # type: ignore[method-assign]
+        self.routines.append(self._acquirer)
+        self.create_api(api(self.gettablerequest))
+
+    def table_acquired(self) -> None:
+        """Called each time that tables have been allocated; the numbers may be new."""
+
+    async def _acquire(self) -> None:
+        name = self.get_service_name()
+        allocated = ofpmanager.TableAcquireUpdate.createMatcher()
+        await call_api(self._acquirer, "openflowmanager", "acquiretable", {"modulename": name})
+        event = await allocated
+        if getattr(event, "exception", None) is not None:
+            await self.changestate(ModuleLoadStateChanged.FAILED, self._acquirer)
+            return
+        self.table_acquired()
+        await self.changestate(ModuleLoadStateChanged.SUCCEEDED, self._acquirer)
+        while True:
+            event = await allocated
+            if getattr(event, "exception", None) is None:
+                self.table_acquired()
+
+    async def unload(self, container: Any, force: bool = False) -> None:
+        """Stop the module and give its tables back."""
+        await call_api(container, "openflowmanager", "unacquiretable", {"modulename": self.get_service_name()})
+        await super().unload(container, force)
+
+    def gettablerequest(self) -> Tuple[Any, Any]:
+        """Table requirement for this module"""
+        return tuple(self._tablerequest), self.vhostbind

@@ -1,0 +1,231 @@
+"""Ports of switches, as OpenFlow describes them (manual 5.6)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from vlcp.config import defaultconfig
+from vlcp.event.event import M_, Event, withIndices
+from vlcp.event.runnable import RoutineContainer
+from vlcp.protocol.openflow import OpenflowAsyncMessageEvent
+from vlcp.protocol.openflow.openflow import OpenflowErrorResultException, OpenflowProtocolException
+from vlcp.server.module import Module, ModuleNotification, api, call_api, depend
+from vlcp.service.sdn import ofpmanager
+
+_logger = logging.getLogger(__name__)
+
+Switch = Tuple[str, int]
+_RETRY_S = 5.0
+_PORT_STATUS = 12
+_DELETED = 1
+
+
+@withIndices("connection")
+class OpenflowPortSynchronized(Event):
+    """The ports of a switch have been read for the first time since it connected."""
+
+
+class OpenflowPortNotAppearException(Exception):
+    """A port that was waited for has not appeared in time."""
+
+
+@defaultconfig
+@depend(ofpmanager.OpenflowManager)
+class OpenflowPortManager(Module):
+    """Manage Ports from Openflow Protocol"""
+
+    service = True
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self._ports: Dict[Switch, Dict[int, Any]] = {}
+        self._connections: Dict[Switch, Any] = {}
+        self._readers: Dict[Any, Any] = {}
+        self._listener = RoutineContainer(self.scheduler)
+        self._listener.main = self._listen  # type: ignore[method-assign]
+        self.routines.append(self._listener)
+        self.create_api(
+            api(self.getports, self.apiroutine),
+            api(self.getallports, self.apiroutine),
+            api(self.getportbyno, self.apiroutine),
+            api(self.waitportbyno, self.apiroutine),
+            api(self.getportbyname, self.apiroutine),
+            api(self.waitportbyname, self.apiroutine),
+            api(self.resync, self.apiroutine),
+        )
+
+    async def _listen(self) -> None:
+        """Follow switches that come and go, and what they say about their ports."""
+        changed = ModuleNotification.createMatcher("openflowmanager", "update")
+        status = OpenflowAsyncMessageEvent.createMatcher(_PORT_STATUS)
+        for connection in await call_api(self._listener, "openflowmanager", "getallconnections", {"vhost": None}):
+            self._appear(connection)
+        while True:
+            event, matcher = await M_(changed, status)
+            if matcher is status:
+                self._port_status(event.connection, event.message)
+                continue
+            for connection in event.remove:
+                self._disappear(connection)
+            for connection in event.add:
+                self._appear(connection)
+
+    def _appear(self, connection: Any) -> None:
+        if connection.openflow_auxiliaryid or connection in self._readers:
+            return
+        switch = _switch_of(connection)
+        if switch in self._connections:
+            self._disappear(self._connections[switch])
+        self._connections[switch] = connection
+        self._readers[connection] = self._listener.subroutine(self._read_until_done(connection, "connected"))
+
+    def _disappear(self, connection: Any) -> None:
+        reader = self._readers.pop(connection, None)
+        if reader is not None:
+            self._listener.terminate(reader)
+        switch = _switch_of(connection)
+        if self._connections.get(switch) is connection:
+            del self._connections[switch]
+            gone = self._ports.pop(switch, {})
+            self._tell(connection, [], list(gone.values()), "disconnected")
+
+    async def _read_until_done(self, connection: Any, reason: str) -> None:
+        """Read the ports of a switch; try again when it does not answer."""
+        switch = _switch_of(connection)
+        while self._connections.get(switch) is connection:
+            try:
+                await self._read(connection, reason)
+                return
+            except (OpenflowProtocolException, OpenflowErrorResultException) as error:
+                _logger.warning("ports of %r cannot be read: %s", connection, error)
+                await self._listener.wait_with_timeout(_RETRY_S)
+
+    async def _read(self, connection: Any, reason: str) -> None:
+        definitions = connection.openflowdef
+        request = definitions.ofp_multipart_request()
+        request.type = definitions.OFPMP_PORT_DESC
+        replies = await connection.protocol.querymultipart(request, connection, self.apiroutine)
+        found = {port.port_no: port for reply in replies for port in reply.ports}
+        switch = _switch_of(connection)
+        if self._connections.get(switch) is not connection:
+            return
+        first = switch not in self._ports
+        before = self._ports.get(switch, {})
+        self._ports[switch] = found
+        add = [port for number, port in found.items() if number not in before]
+        remove = [port for number, port in before.items() if number not in found]
+        if first or add or remove:
+            self._tell(connection, add, remove, reason)
+        if first:
+            self.scheduler.emergesend(OpenflowPortSynchronized(connection))
+
+    def _port_status(self, connection: Any, message: Any) -> None:
+        switch = _switch_of(connection)
+        ports = self._ports.get(switch)
+        if self._connections.get(switch) is not connection or ports is None:
+            return
+        port = message.desc
+        old = ports.get(port.port_no)
+        if message.reason == _DELETED:
+            if ports.pop(port.port_no, None) is not None:
+                self._tell(connection, [], [old], "delete")
+        elif old is None:
+            ports[port.port_no] = port
+            self._tell(connection, [port], [], "add")
+        else:
+            ports[port.port_no] = port
+            self._tell_modified(connection, old, port)
+
+    def _tell(self, connection: Any, add: List[Any], remove: List[Any], reason: str) -> None:
+        vhost, datapathid = _switch_of(connection)
+        self.scheduler.emergesend(
+            ModuleNotification(
+                self.get_service_name(), "update",
+                datapathid=datapathid, connection=connection, vhost=vhost, add=add, remove=remove, reason=reason,
+            )
+        )  # fmt: skip
+
+    def _tell_modified(self, connection: Any, old: Any, new: Any) -> None:
+        vhost, datapathid = _switch_of(connection)
+        self.scheduler.emergesend(
+            ModuleNotification(
+                self.get_service_name(), "modified",
+                datapathid=datapathid, connection=connection, vhost=vhost, old=old, new=new, reason="modified",
+            )
+        )  # fmt: skip
+
+    async def getports(self, datapathid, vhost=""):
+        """Return all ports of a specified datapath"""
+        return list(self._ports.get((vhost, datapathid), {}).values())
+
+    async def getallports(self, vhost=None):
+        """Return all (datapathid, port, vhost) tuples, optionally filterd by vhost"""
+        return [
+            (datapathid, port, name)
+            for (name, datapathid), ports in self._ports.items()
+            if vhost in (None, name)
+            for port in ports.values()
+        ]
+
+    async def getportbyno(self, datapathid, portno, vhost=""):
+        """Return port with specified OpenFlow portno, None when there is none"""
+        return self._ports.get((vhost, datapathid), {}).get(full_port_no(portno))
+
+    async def waitportbyno(self, datapathid, portno, timeout=30, vhost=""):
+        """Wait for the specified OpenFlow portno to appear, or until timeout.
+
+        :raises OpenflowPortNotAppearException: it has not appeared in ``timeout`` seconds
+        """
+        number = full_port_no(portno)
+        return await self._wait(vhost, datapathid, timeout, f"port {portno}", lambda port: port.port_no == number)
+
+    async def getportbyname(self, datapathid, name, vhost=""):
+        """Return port with specified port name, None when there is none"""
+        return self._find(vhost, datapathid, lambda port: port_name(port) == _text(name))
+
+    async def waitportbyname(self, datapathid, name, timeout=30, vhost=""):
+        """Wait for a port with the specified port name to appear, or until timeout
+
+        :raises OpenflowPortNotAppearException: it has not appeared in ``timeout`` seconds
+        """
+        return await self._wait(vhost, datapathid, timeout, f"port {name!r}", lambda port: port_name(port) == _text(name))
+
+    def _find(self, vhost: str, datapathid: int, judge: Callable[[Any], bool]) -> Any:
+        return next((port for port in self._ports.get((vhost, datapathid), {}).values() if judge(port)), None)
+
+    async def _wait(self, vhost: str, datapathid: int, timeout: Optional[float], what: str, judge: Callable[[Any], bool]) -> Any:
+        changed = ModuleNotification.createMatcher(self.get_service_name(), "update")
+        deadline = None if timeout is None else self.scheduler.current_time + timeout
+        while True:
+            port = self._find(vhost, datapathid, judge)
+            if port is not None:
+                return port
+            left = None if deadline is None else deadline - self.scheduler.current_time
+            if left is not None and left <= 0:
+                raise OpenflowPortNotAppearException(f"{what} of datapath {datapathid:#x} has not appeared in {timeout} s")
+            await self.apiroutine.wait_with_timeout(left, changed)
+
+    async def resync(self, datapathid, vhost=""):
+        """Resync with current ports"""
+        connection = self._connections.get((vhost, datapathid))
+        if connection is not None:
+            await self._read_until_done(connection, "resync")
+
+
+def _switch_of(connection: Any) -> Switch:
+    return connection.protocol.vhost, connection.openflow_datapathid
+
+
+def _text(name: Any) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+
+
+def port_name(port: Any) -> str:
+    """Return the name of a port structure as text."""
+    return _text(port.name).rstrip("\0")
+
+
+def full_port_no(number: int) -> int:
+    """Return a port number with the 32 bits of OpenFlow 1.3; reserved ports of OpenFlow 1.0 have 16."""
+    return number | 0xFFFF0000 if 0xFF00 <= number <= 0xFFFF else number

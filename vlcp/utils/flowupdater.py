@@ -1,0 +1,250 @@
+"""From objects in the database to flows of one connection: walk, update, wait, walk again (manual 4.5.1, 5.7.7).
+
+A subclass sets ``self._walkerdict`` (``{key: walker}``, see ``objectdb/walk``) and overrides :meth:`FlowUpdater.updateflow`.
+Each walker is run again only when an object changed that it had saved, or when it is new, so that a change among many
+objects costs in proportion to the change.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Set, Tuple
+
+from vlcp.event.event import Event, withIndices
+from vlcp.event.runnable import RoutineContainer
+from vlcp.server.module import call_api
+from vlcp.utils.dataobject import DataObjectUpdateEvent
+
+_RETRY_S = 1.0
+
+
+@withIndices("updater", "type")
+class FlowUpdaterNotification(Event):
+    """These notifications are edge triggered: they say that something changed, and carry nothing."""
+
+    STARTWALK = "startwalk"
+    DATAUPDATED = "dataupdated"
+    FLOWUPDATE = "flowupdate"
+
+
+class _Walked:
+    """What one walker saved when it ran last."""
+
+    def __init__(self, walker: Callable[..., Any]) -> None:
+        self.walker = walker
+        self.saved: Set[str] = set()
+
+    def __call__(self, key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> Any:
+        self.saved = set()
+
+        def record(saved_key: str) -> None:
+            self.saved.add(saved_key)
+            save(saved_key)
+
+        return self.walker(key, value, walk, record)
+
+
+class FlowUpdater(RoutineContainer):
+    """Retrieve data objects from ObjectDB and use them to generate flows.
+
+    After a walk completes, :meth:`updateflow` gets the objects that are new, gone or different. It is never called again
+    before it has returned; changes that come meanwhile are merged into the next call.
+
+    :param connection: OpenFlow connection
+    :param initialkeys: deprecated: keys of walkers that save just the object of their key
+    :param requestid: under which objects are watched; None for one of its own
+    :param logger: that of a module, None for this module's
+    """
+
+    def __init__(self, connection: Any, initialkeys: Iterable[str] = (), requestid: Any = None, logger: Any = None) -> None:
+        super().__init__(connection.scheduler)
+        self._connection = connection
+        self._initialkeys: Sequence[str] = tuple(initialkeys)
+        self._walkerdict: Dict[str, Callable[..., Any]] = {}
+        self._requestid = (type(self).__name__, id(self)) if requestid is None else requestid
+        self._logger = logger or logging.getLogger(__name__)
+        self._walked: Dict[str, _Walked] = {}
+        self._users: Dict[str, int] = {}
+        self._values: Dict[str, Any] = {}
+        self._touched: Set[str] = set()
+        self._forced: Dict[str, Any] = {}
+        self._restart = False
+        self._notified = False
+
+    def reset_initialkeys(self, keys: Sequence[str], values: Sequence[Any]) -> None:
+        """Callback after walk complete, can be used to change ``self._initialkeys`` and ``self._walkerdict``.
+
+        :param keys: all keys that walkers have saved
+        :param values: their objects, None for those that do not exist
+        """
+
+    async def walkcomplete(self, keys: Sequence[str], values: Sequence[Any]) -> None:
+        """Callback after walk complete, before flow update; parameters as for :meth:`reset_initialkeys`."""
+
+    async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
+        """Update flows for objects that are new, gone and different since the last call.
+
+        :param connection: the connection of this updater
+        """
+
+    def shouldupdate(self, newvalues: Set[Any], updatedvalues: Set[Any]) -> bool:
+        """Return False to ignore an update of objects.
+
+        :param newvalues: objects of this update that were not there before
+        :param updatedvalues: objects that changed
+        """
+        return True
+
+    async def restart_walk(self) -> None:
+        """Run all walkers again."""
+        self._restart = True
+        self._notify(FlowUpdaterNotification.STARTWALK)
+
+    def refresh_walkers(self) -> None:
+        """Take a changed ``self._walkerdict``: run walkers that are new, drop the objects of those that are gone."""
+        self._notify(FlowUpdaterNotification.STARTWALK)
+
+    def updateobjects(self, updatedvalues: Iterable[Any]) -> None:
+        """Call :meth:`updateflow` with objects, even if they have not changed in the database."""
+        self._forced.update((value.getkey(), value) for value in updatedvalues)
+        self._notify(FlowUpdaterNotification.FLOWUPDATE)
+
+    def _notify(self, kind: str) -> None:
+        if not self._notified:
+            self._notified = True
+            self.scheduler.emergesend(FlowUpdaterNotification(self, kind))
+
+    async def main(self) -> None:
+        """Main coroutine"""
+        self.subroutine(self._collect(), False, "_collector")
+        wakened = FlowUpdaterNotification.createMatcher(self)
+        try:
+            while True:
+                self._notified = False
+                if not await self._round():
+                    await self.wait_with_timeout(_RETRY_S)
+                elif not self._notified:
+                    await wakened
+        finally:
+            self.terminate(self._collector)
+            await self._unwatch_all()
+
+    async def _round(self) -> bool:
+        """Do all there is to do; return False when it failed and is to be tried again."""
+        touched, self._touched = self._touched, set()
+        forced, self._forced = self._forced, {}
+        restart, self._restart = self._restart, False
+        try:
+            await self._update(touched, forced, restart)
+        except Exception:
+            self._logger.warning("%s of %r: update failed, it is repeated", type(self).__name__, self._connection, exc_info=True)
+            self._touched |= touched
+            self._forced = {**forced, **self._forced}
+            self._restart = self._restart or restart
+            return False
+        return True
+
+    async def _collect(self) -> None:
+        """Remember which objects change, at any time."""
+        updates = DataObjectUpdateEvent.createMatcher()
+        while True:
+            event = await updates
+            self._touched.add(event.key)
+            if event.key in self._users:
+                self._notify(FlowUpdaterNotification.DATAUPDATED)
+
+    async def _update(self, touched: Set[str], forced: Dict[str, Any], restart: bool) -> None:
+        before = dict(self._values) if restart else None
+        found = await self._walk(touched, restart)
+        if found:
+            keys = list(self._users)
+            values = [self._values.get(key) for key in keys]
+            self.reset_initialkeys(keys, values)
+            await self.walkcomplete(keys, values)
+        added, removed, updated = _differences(found, touched, before)
+        updated.update((key, value) for key, value in forced.items() if key not in added)
+        if not (added or removed or updated):
+            return
+        if not removed and not self.shouldupdate(set(added.values()), set(updated.values())):
+            return
+        await self.updateflow(self._connection, set(added.values()), set(removed.values()), set(updated.values()))
+
+    async def _walk(self, touched: Set[str], restart: bool) -> Dict[str, Tuple[Any, Any]]:
+        """Run the walkers that have to run; return ``{key: (object before, object now)}`` of what they concern."""
+        walkers = {**dict.fromkeys(self._initialkeys, _save_key), **self._walkerdict}
+        due: Dict[str, _Walked] = {}
+        for key, walker in walkers.items():
+            known = self._walked.get(key)
+            if known is None or known.walker != walker or restart or not touched.isdisjoint(known.saved):
+                due[key] = _Walked(walker)
+        gone = [key for key in self._walked if key not in walkers]
+        if not due and not gone:
+            return {}
+        values: Mapping[str, Any] = {}
+        if due:
+            saved_keys, saved_values = await call_api(
+                self, "objectdb", "walk", {"keys": tuple(due), "walkerdict": due, "requestid": self._requestid}
+            )
+            values = dict(zip(saved_keys, saved_values))
+        return await self._settle(due, gone, values)
+
+    async def _settle(
+        self, due: Mapping[str, _Walked], gone: Iterable[str], values: Mapping[str, Any]
+    ) -> Dict[str, Tuple[Any, Any]]:
+        concerned: Set[str] = set(values)
+        for key, walked in due.items():
+            for saved in walked.saved:
+                self._users[saved] = self._users.get(saved, 0) + 1
+            old = self._walked.get(key)
+            self._walked[key] = walked
+            if old is not None:
+                concerned |= old.saved
+                self._release(old.saved)
+        for key in gone:
+            old = self._walked.pop(key)
+            concerned |= old.saved
+            self._release(old.saved)
+        found = {}
+        unused = []
+        for key in concerned:
+            before = self._values.pop(key, None)
+            now = values.get(key, before) if key in self._users else None
+            if now is not None:
+                self._values[key] = now
+            if key not in self._users:
+                unused.append(key)
+            found[key] = (before, now)
+        if unused:
+            await call_api(self, "objectdb", "munwatch", {"keys": tuple(unused), "requestid": self._requestid})
+        return found
+
+    def _release(self, saved: Iterable[str]) -> None:
+        for key in saved:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key]
+
+    async def _unwatch_all(self) -> None:
+        await call_api(self, "objectdb", "unwatchall", {"requestid": self._requestid})
+
+
+def _save_key(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
+    """The walker of an initial key without one: its own object."""
+    save(key)
+
+
+def _differences(
+    found: Mapping[str, Tuple[Any, Any]], touched: Set[str], before: Optional[Mapping[str, Any]]
+) -> Tuple[Dict[str, Any], Dict[str, Any], Dict[str, Any]]:
+    """Return objects that are new, gone, and (perhaps) different."""
+    added: Dict[str, Any] = {}
+    removed: Dict[str, Any] = {}
+    updated: Dict[str, Any] = {}
+    for key, (old, new) in found.items():
+        if old is None and new is not None:
+            added[key] = new
+        elif old is not None and new is None:
+            removed[key] = old
+        elif new is not None and (key in touched or before is not None):
+            updated[key] = new
+    return added, removed, updated
