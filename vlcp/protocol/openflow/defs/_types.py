@@ -105,7 +105,11 @@ def binary(value: Any, size: int) -> bytes:
     """
     if value is None:
         return bytes(size)
-    data = value.to_bytes(max(size, (value.bit_length() + 7) // 8), "big") if isinstance(value, int) else bytes(value)
+    if isinstance(value, int):
+        if value < 0 or value >> 8 * size:
+            raise ValueError(f"value {value!r} does not fit into {size} bytes")
+        return value.to_bytes(size, "big")
+    data = bytes(value)
     if len(data) > size:
         raise ValueError(f"value {value!r} does not fit into {size} bytes")
     return data.rjust(size, b"\0")
