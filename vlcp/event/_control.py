@@ -6,36 +6,13 @@ import collections
 from typing import TYPE_CHECKING, Any, Optional
 
 from vlcp.event import _sockets
+from vlcp.event._connevents import ConnectionControlEvent
 from vlcp.event.core import PollEvent
-from vlcp.event.event import M_, Event, withIndices
+from vlcp.event.event import M_
 from vlcp.event.runnable import RoutineContainer
 
 if TYPE_CHECKING:
     import socket
-
-
-@withIndices("connection", "type", "force", "connmark")
-class ConnectionControlEvent(Event):
-    """Ask a connection or a server to change its state.
-
-    ``connmark`` negative means "whatever session it is in"; else the event counts only for that session.
-    """
-
-    #: End the connection for good; ``force`` False sends what is queued first
-    SHUTDOWN = "shutdown"
-    #: End this session and connect again at once
-    RECONNECT = "reconnect"
-    #: End this session; connect again only if the protocol is persistent
-    RESET = "reset"
-    #: Close the listening socket of a server
-    STOPLISTEN = "stoplisten"
-    #: Listen again
-    STARTLISTEN = "startlisten"
-    #: Sent by the connection itself: both directions have ended, or one has failed
-    HANGUP = "hangup"
-
-    #: the request has been seen
-    taken = False
 
 
 class Controlled(RoutineContainer):

@@ -19,11 +19,12 @@ import ssl
 from typing import TYPE_CHECKING, Any, Optional
 
 from vlcp.event import _sockets
-from vlcp.event._control import ConnectionControlEvent, Controlled
+from vlcp.event._connevents import ConnectionControlEvent, ConnectionResetException, ConnectionWriteEvent
+from vlcp.event._control import Controlled
 from vlcp.event._readbuffer import ReadBuffer
 from vlcp.event._reconnect import Action, Link, backoff
 from vlcp.event.core import POLLING_IN, POLLING_OUT, PollEvent
-from vlcp.event.event import M_, Event, withIndices
+from vlcp.event.event import M_
 
 if TYPE_CHECKING:
     import socket
@@ -39,37 +40,6 @@ _ENDINGS = (
     ConnectionControlEvent.RESET,
     ConnectionControlEvent.HANGUP,
 )
-
-
-@withIndices("connection", "connmark")
-class ConnectionWriteEvent(Event):
-    """Send data on a connection.
-
-    Attributes: ``data`` (bytes), ``EOF`` (True closes the sending side after the data).
-    """
-
-    canignore = False
-    EOF = False
-
-    def canignorenow(self) -> bool:
-        """Return True when the session that the event was made for cannot send any more."""
-        return not self.connection.can_write(self.connmark)
-
-
-class ConnectionResetException(Exception):
-    """The connection went down before the data was taken over."""
-
-
-@withIndices("request")
-class ResolveRequestEvent(Event):
-    """Ask the resolver for addresses; ``request`` is the tuple of arguments of ``socket.getaddrinfo``."""
-
-    canignore = False
-
-
-@withIndices("request")
-class ResolveResponseEvent(Event):
-    """Answer of the resolver: ``response`` is the list of ``getaddrinfo``, or ``error`` the exception."""
 
 
 class Connection(Controlled):
