@@ -2001,10 +2001,10 @@ def create_oxm(header, value=None, mask=None):
     if not OXM_HASMASK(header):
         if mask is not None:
             raise ValueError(f"header {header:#x} takes no mask, got {mask!r}")
-        return _OXM_TYPES.get(header, ofp_oxm_nomask)(header=header, value=binary(value, length))
+        return _oxm_type(header)(header=header, value=binary(value, length))
     length //= 2
     mask = b"\xff" * length if mask is None and value is not None else binary(mask, length)
-    return _OXM_TYPES.get(header, ofp_oxm_mask)(header=header, value=binary(value, length), mask=mask)
+    return _oxm_type(header)(header=header, value=binary(value, length), mask=mask)
 
 
 def get_oxm(fields, header):
@@ -2047,3 +2047,13 @@ _OXM_TYPES = {
     for family in (ofp_oxm_nomask, ofp_oxm_mask, nx_match_nomask_ext, nx_match_mask_ext)
     for header, parser in family.parser().subindices.items()
 }
+
+
+def _oxm_type(header):
+    """Return the struct that a field with this header is parsed into."""
+    if header in _OXM_TYPES:
+        return _OXM_TYPES[header]
+    nicira = NXM_VENDOR(header) in (0, 1)
+    if OXM_HASMASK(header):
+        return nx_match_mask_ext if nicira else ofp_oxm_mask
+    return nx_match_nomask_ext if nicira else ofp_oxm_nomask
