@@ -1,0 +1,207 @@
+"""The data mirror: the values of keys that this process follows, and the turns in which each is known to hold.
+
+Every read of the database begins a new turn. A value read in turn 3 and unchanged in turn 7 holds in the
+closed range [3, 7]; a changed one begins a new range. Values belong to one state of the database when
+their ranges share a turn (manual 4.4.4, "Isolation of Data Space for walkers").
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from vlcp.utils.exceptions import WalkKeyNotRetrieved
+
+Version = Tuple[int, int]
+NO_KEYS: FrozenSet[str] = frozenset()
+
+
+def version_of(value: Any) -> Optional[Version]:
+    """Return (kvdb_createtime, kvdb_updateversion) of a value, or None when it has none."""
+    created = getattr(value, "kvdb_createtime", None)
+    number = getattr(value, "kvdb_updateversion", None)
+    if isinstance(created, int) and isinstance(number, int):
+        return created, number
+    return None
+
+
+class Advance(NamedTuple):
+    """What a turn brought.
+
+    :param changed: keys whose values differ from those of the turn before
+    :param added: keys that are new in the mirror
+    :param unforeseen: keys that changed although nothing had been notified
+    """
+
+    changed: Set[str]
+    added: Set[str]
+    unforeseen: Set[str]
+
+
+class _Entry:
+    __slots__ = ("value", "version", "refs", "first", "last", "clean")
+
+    def __init__(self, value: Any, turn: int) -> None:
+        self.value = value
+        self.version = version_of(value)
+        self.refs: FrozenSet[str] = NO_KEYS
+        if hasattr(value, "kvdb_internalref"):
+            self.refs = frozenset(value.kvdb_internalref())
+        self.first = self.last = turn
+        self.clean = True
+
+
+class Mirror:
+    """Values by key.
+
+    :param ordered: the database notifies a change before any read returns it; a value about which nothing
+                    was notified then holds up to the present turn
+    """
+
+    def __init__(self, ordered: bool = False) -> None:
+        self.ordered = ordered
+        self.turn = 0
+        self._entries: Dict[str, _Entry] = {}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def keys(self) -> List[str]:
+        """Return all keys."""
+        return list(self._entries)
+
+    def value(self, key: str) -> Any:
+        """Return the last known value of ``key``.
+
+        :raises KeyError: it is not in the mirror
+        """
+        return self._entries[key].value
+
+    def references(self, key: str) -> FrozenSet[str]:
+        """Return the keys of the strong references in the value of ``key``; none when it is not in the mirror."""
+        entry = self._entries.get(key)
+        return NO_KEYS if entry is None else entry.refs
+
+    def advance(self, values: Dict[str, Any]) -> Advance:
+        """Begin a new turn with ``values``, which were read together.
+
+        An equal version keeps the old object.
+        """
+        self.turn += 1
+        result = Advance(set(), set(), set())
+        for key, value in values.items():
+            entry = self._entries.get(key)
+            if entry is None:
+                self._entries[key] = _Entry(value, self.turn)
+                result.added.add(key)
+            elif _same(entry, value):
+                self._confirm(entry)
+            else:
+                if entry.clean:
+                    result.unforeseen.add(key)
+                self._entries[key] = _Entry(value, self.turn)
+                result.changed.add(key)
+        return result
+
+    def _confirm(self, entry: _Entry) -> None:
+        if entry.value is None and not entry.clean:
+            entry.first = self.turn
+        entry.last = self.turn
+        entry.clean = True
+
+    def mark(self, key: str, version: Optional[Version]) -> bool:
+        """Note that ``key`` changed in the database; return whether it is to be read again.
+
+        :param version: the new version, or None when it is not known
+        """
+        entry = self._entries.get(key)
+        if entry is None or (version is not None and _covers(entry, version)):
+            return False
+        if entry.clean and self.ordered:
+            entry.last = self.turn
+        entry.clean = False
+        return True
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Follow ``keys`` no longer."""
+        for key in keys:
+            self._entries.pop(key, None)
+
+    def closure(self, keys: Iterable[str]) -> Set[str]:
+        """Return ``keys`` and everything that strong references lead to from there."""
+        found: Set[str] = set()
+        todo = list(keys)
+        while todo:
+            key = todo.pop()
+            if key not in found:
+                found.add(key)
+                todo.extend(self.references(key))
+        return found
+
+    def covers(self, key: str, version: Version) -> bool:
+        """Return whether the mirror's value of ``key`` is ``version`` or a later one."""
+        entry = self._entries.get(key)
+        return entry is not None and _covers(entry, version)
+
+    def holds(self, key: str) -> Optional[Tuple[int, int]]:
+        """Return the first and the last turn in which the value of ``key`` is known to hold, or None."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        return entry.first, self.turn if self.ordered and entry.clean else entry.last
+
+    def snapshot(self, stale: bool = False) -> Snapshot:
+        """Return a reader of values that share a turn.
+
+        :param stale: True gives the last known values whether they share a turn or not
+        """
+        return Snapshot(self, stale)
+
+
+class Snapshot:
+    """Reads values of a mirror as long as they share a turn.
+
+    ``used`` are the keys that were asked for, ``missing`` those of them that must be read (again).
+    """
+
+    def __init__(self, mirror: Mirror, stale: bool = False) -> None:
+        self._mirror = mirror
+        self._stale = stale
+        self._first, self._last = 0, mirror.turn
+        self.used: Set[str] = set()
+        self.missing: Set[str] = set()
+
+    def walk(self, key: str) -> Any:
+        """Return the value of ``key``.
+
+        :raises WalkKeyNotRetrieved: it is not known, or only in other turns than the values read so far
+        """
+        self.used.add(key)
+        known = self._mirror.holds(key)
+        if known is None:
+            self.missing.add(key)
+            raise WalkKeyNotRetrieved(key)
+        if not self._stale:
+            first, last = max(known[0], self._first), min(known[1], self._last)
+            if first > last:
+                self.missing.add(key)
+                raise WalkKeyNotRetrieved(key)
+            self._first, self._last = first, last
+        return self._mirror.value(key)
+
+
+def _same(entry: _Entry, value: Any) -> bool:
+    if entry.value is value:
+        return True
+    return entry.version is not None and entry.version == version_of(value)
+
+
+def _covers(entry: _Entry, version: Version) -> bool:
+    created, number = version
+    if entry.value is None:
+        return number == -1
+    if entry.version is None:
+        return entry.clean
+    return entry.version[0] > created if number == -1 else entry.version >= version

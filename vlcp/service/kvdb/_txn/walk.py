@@ -1,0 +1,121 @@
+"""Read walkers: functions that find linked objects (manual 4.4.4)."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Set
+
+from vlcp.service.kvdb._txn.mirror import Mirror, Snapshot
+from vlcp.utils.exceptions import WalkKeyNotRetrieved
+
+Walker = Callable[[str, Any, Callable[[str], Any], Callable[[str], None]], None]
+
+
+class WalkResult(NamedTuple):
+    """What walkers found.
+
+    :param saved: keys that they saved, in order
+    :param used: keys that they, and the strong references of what they saved, asked for
+    :param missing: those of them that must be read before the walkers can finish; empty when they have finished
+    """
+
+    saved: List[str]
+    used: Set[str]
+    missing: Set[str]
+
+
+class Memo:
+    """Remembers what a walker did, so that it need not run again on the same values."""
+
+    def __init__(self) -> None:
+        self._done: Dict[str, Any] = {}
+
+    def recall(self, key: str, snapshot: Snapshot) -> Any:
+        """Return the keys that the walker of ``key`` saved, or None when it must run (again)."""
+        found = self._done.get(key)
+        if found is None:
+            return None
+        saved, seen = found
+        for used, value in seen.items():
+            try:
+                if snapshot.walk(used) is not value:
+                    return None
+            except WalkKeyNotRetrieved:
+                return None
+        return saved
+
+    def store(self, key: str, saved: List[str], seen: Dict[str, Any]) -> None:
+        """Remember a walker that finished."""
+        self._done[key] = (saved, seen)
+
+
+def run_walkers(mirror: Mirror, keys: Iterable[str], walkers: Dict[str, Walker], memo: Memo, stale: bool = False) -> WalkResult:
+    """Run the walkers of ``keys`` on values of ``mirror`` that share a turn.
+
+    What the saved values refer to strongly is retrieved too, over any number of steps.
+
+    :param keys: keys to begin with; each is retrieved whether it has a walker or not
+    :param walkers: ``{key: walker(key, value, walk, save)}``
+    :param memo: of earlier runs of the same walkers
+    :param stale: as in :meth:`Mirror.snapshot`
+    :raises ValueError: a walker saves a key that it did not retrieve
+    :raises Exception: what a walker raises, when it misses nothing
+    """
+    snapshot = mirror.snapshot(stale)
+    saved: Dict[str, None] = {}
+    for key in keys:
+        try:
+            value = snapshot.walk(key)
+        except WalkKeyNotRetrieved:
+            continue
+        walker = walkers.get(key)
+        if walker is not None:
+            saved.update(dict.fromkeys(_run_walker(walker, key, value, snapshot, memo)))
+    _follow_references(mirror, snapshot, saved)
+    return WalkResult(list(saved), snapshot.used, snapshot.missing)
+
+
+def _run_walker(walker: Walker, key: str, value: Any, snapshot: Snapshot, memo: Memo) -> List[str]:
+    remembered = memo.recall(key, snapshot)
+    if remembered is not None:
+        return remembered
+    seen: Dict[str, Any] = {key: value}
+    saved: Dict[str, None] = {}
+    missed: Set[str] = set()
+
+    def walk(wanted: str) -> Any:
+        try:
+            found = seen[wanted] = snapshot.walk(wanted)
+        except WalkKeyNotRetrieved:
+            missed.add(wanted)
+            raise
+        return found
+
+    def save(found: str) -> None:
+        if found not in seen and found not in missed:
+            raise ValueError("walker of %s saves %r, which it did not retrieve" % (key, found))
+        saved[found] = None
+
+    try:
+        walker(key, value, walk, save)
+    except WalkKeyNotRetrieved:
+        pass
+    except Exception:
+        if not missed:
+            raise
+    if not missed:
+        memo.store(key, list(saved), seen)
+    return list(saved)
+
+
+def _follow_references(mirror: Mirror, snapshot: Snapshot, saved: Iterable[str]) -> None:
+    todo, done = list(saved), set()
+    while todo:
+        key = todo.pop()
+        if key in done:
+            continue
+        done.add(key)
+        try:
+            snapshot.walk(key)
+        except WalkKeyNotRetrieved:
+            continue
+        todo.extend(mirror.references(key))
