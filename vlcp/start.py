@@ -27,6 +27,7 @@ Starts the modules that the configuration file names.
 DEFAULT_CONFIG = "/etc/vlcp.conf"
 DEFAULT_PIDFILE = "/var/run/vlcp.pid"
 USAGE_STATUS = 2
+ERROR_STATUS = 1
 
 
 class _UsageError(Exception):
@@ -92,9 +93,15 @@ def main() -> int:
     parameters = parsearg()
     try:
         return server_main(**parameters)
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
+        print(f"vlcp-start: {_reason(exc)}", file=sys.stderr)
+    except ValueError as exc:
         print(f"vlcp-start: {exc}", file=sys.stderr)
-        return 1
+    return ERROR_STATUS
+
+
+def _reason(exc: OSError) -> str:
+    return str(exc) if exc.filename is None else f"cannot use {exc.filename!r}: {exc.strerror}"
 
 
 def default_start() -> None:

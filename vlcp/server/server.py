@@ -123,13 +123,14 @@ class Server(Configurable):
 
     async def _start_all(self, paths: Sequence[str]) -> None:
         if not paths:
-            logger.critical("nothing to start: server.startup names no module")
+            logger.critical("nothing to start: server.startup names no module, the server stops")
         self.failures = [why for why in await self._starter.execute_all([self._try(path) for path in paths]) if why]
         self.started = True
         for unknown in unknown_keys(manager):
             logger.warning("%s", unknown)
         if len(self.failures) == len(paths):
-            logger.critical("no startup module is running, the server stops")
+            if paths:
+                logger.critical("no startup module is running, the server stops")
             self.scheduler.quit()
 
     async def _try(self, path: str) -> Optional[str]:
