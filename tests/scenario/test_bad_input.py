@@ -50,15 +50,15 @@ def snapshot(server):
     return lists, server.api("objectdb", "mgetonce", keys=keys)
 
 
-def post(name, **params):
+def post(name, /, **params):
     return lambda server: server.post(VIPER + name, params)
 
 
-def get(path, **params):
+def get(path, /, **params):
     return lambda server: server.get(path, **params)
 
 
-def form(name, **params):
+def form(name, /, **params):
     return lambda server: server.form(VIPER + name, **params)
 
 

@@ -182,11 +182,11 @@ class ServerProcess:
         finally:
             connection.close()
 
-    def get(self, path: str, timeout_s: float = 30, **params: str) -> Answer:
+    def get(self, path: str, /, timeout_s: float = 30, **params: str) -> Answer:
         """Send a GET request; parameters go into the query string as they are, back-quotes included."""
         return self.request("GET", path + ("?" + urlencode(params, quote_via=quote) if params else ""), timeout_s=timeout_s)
 
-    def form(self, path: str, **params: str) -> Answer:
+    def form(self, path: str, /, **params: str) -> Answer:
         """Send a POST request with a form."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.request("POST", path, urlencode(params).encode(), headers)
@@ -195,7 +195,7 @@ class ServerProcess:
         """Send a POST request with a JSON body."""
         return self.request("POST", path, json.dumps(params).encode(), {"Content-Type": "application/json"})
 
-    def api(self, module: str, name: str, **params: Any) -> Any:
+    def api(self, module: str, name: str, /, **params: Any) -> Any:
         """Call an API by JSON and return its result.
 
         :raises ApiFailure: the answer is an error

@@ -153,8 +153,10 @@ class NetworkModel:
         wanted = tuple(keys)
         if not wanted:
             return []
-        objects = await call_api(self._container, "objectdb", "mgetonce", {"keys": wanted, "nostale": True})
-        return [dump(found) for found in objects]
+        requestid = ("viperflow-dump", uuid1().hex)
+        with request_context(requestid, self._container):
+            params = {"keys": wanted, "requestid": requestid, "nostale": True}
+            return [dump(found) for found in await call_api(self._container, "objectdb", "mget", params)]
 
     async def _driver(self, name: str, type_: str) -> Callable[..., None]:
         try:
