@@ -135,6 +135,11 @@ class RoutineWrapper(generatorwrapper):
                 container.currentroutine = previous
         self._wait_for(target)
 
+    @property
+    def started(self) -> bool:
+        """Whether the coroutine has begun to run."""
+        return self._resume != self._first
+
     def close(self) -> None:
         """Terminate the routine with :class:`GeneratorExit_`; it may still await in its ``finally`` blocks.
 

@@ -6,6 +6,9 @@ import signal
 import socket
 from typing import Any, Callable
 
+from vlcp.event._events import POLLING_IN, PollEvent
+from vlcp.event._handler import EventHandler
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -15,12 +18,13 @@ class SignalWatch:
     The byte that the interpreter writes into a socket pair ends the poll, so no signal is missed between a check and the
     poll after it.
 
-    :param polling: a poller with ``register`` and ``unregister``
+    :param scheduler: the scheduler, whose poller is to be woken up
     :param on_signal: called without arguments, in the context of the signal handler
     """
 
-    def __init__(self, polling: Any, on_signal: Callable[[], None]) -> None:
-        self._polling = polling
+    def __init__(self, scheduler: Any, on_signal: Callable[[], None]) -> None:
+        self._scheduler = scheduler
+        self._reading = EventHandler(scheduler, True)
         self._on_signal = on_signal
         self._previous: dict[int, Any] = {}
 
@@ -28,7 +32,8 @@ class SignalWatch:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
-        self._polling.register(self._reader.fileno(), 1, True)
+        self._scheduler.registerPolling(self._reader.fileno(), POLLING_IN, True)
+        self._reading.registerHandler(PollEvent.createMatcher(self._reader.fileno()), self._drain)
         self._previous_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for signum in _SIGNALS:
             self._previous[signum] = signal.signal(signum, self._handle)
@@ -37,8 +42,7 @@ class SignalWatch:
     def _handle(self, signum: int, frame: Any) -> None:
         self._on_signal()
 
-    def drain(self) -> None:
-        """Read the bytes that the interpreter wrote."""
+    def _drain(self, event: Any, scheduler: Any) -> None:
         try:
             while self._reader.recv(4096):
                 continue
@@ -49,6 +53,7 @@ class SignalWatch:
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
         signal.set_wakeup_fd(self._previous_fd)
-        self._polling.unregister(self._reader.fileno(), True)
+        self._reading.close()
+        self._scheduler.unregisterPolling(self._reader.fileno(), True)
         self._reader.close()
         self._writer.close()

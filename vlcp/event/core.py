@@ -9,7 +9,7 @@ import datetime
 import logging
 import time
 from collections import deque
-from typing import Any, Callable, Iterable
+from typing import Any, Callable
 
 from vlcp.event._dispatch import Dispatcher
 from vlcp.event._events import (
@@ -27,6 +27,7 @@ from vlcp.event._events import (
     SystemControlLowPriorityEvent,
     TimerEvent,
 )
+from vlcp.event._registry import Registry
 from vlcp.event._signals import SignalWatch
 from vlcp.event._syscalls import (
     SyscallSlot,
@@ -38,7 +39,6 @@ from vlcp.event._syscalls import (
 )
 from vlcp.event._timers import TimerHandle, TimerHeap
 from vlcp.event.event import Event, EventMatcher
-from vlcp.event.matchtree import EventTree, MatchTree
 from vlcp.event.polling import DefaultPolling, MockPolling, SelectPolling
 from vlcp.event.pqueue import CBQueue
 
@@ -72,7 +72,7 @@ _LONG_HOLD = 1.0
 _QUIT_GRACE = 10.0
 
 
-class Scheduler:
+class Scheduler(Registry):
     """Event-driven scheduler of one thread.
 
     :param polling: source of :class:`PollEvent`; None for the best one of the system
@@ -107,17 +107,13 @@ class Scheduler:
         self.polling = DefaultPolling() if polling is None else polling
         self.processevents = processevents or _DEFAULT_PROCESSEVENTS
         self.queue = CBQueue(None, None, queuedefault, queuemax, defaultQueueClass, defaultQueuePriority)
-        self.matchtree = MatchTree()
-        self.eventtree = EventTree()
+        super().__init__(self.queue)
         #: time on the clock when the current turn began
         self.current_time = clock()
         self._clock = clock
         self._timers = TimerHeap()
         self._dispatcher = Dispatcher(self.matchtree, self.eventtree, self.queue, self._resume, order)
         self._syscalls = SyscallSlot()
-        #: runnable -> the matchers it is registered with
-        self._runnables: dict[Any, set] = {}
-        self._daemons: set = set()
         self._starting: deque = deque()
         self._yielded: list = []
         self._want_continue = False
@@ -132,68 +128,6 @@ class Scheduler:
         if isinstance(self.polling, SelectPolling):
             self.polling.use_interest(self._has_poll_waiter)
 
-    # Runnables
-
-    def register(self, matchers: Iterable[EventMatcher], runnable: Any) -> None:
-        """Let a runnable wait for events.
-
-        :param matchers: sequence of matchers; those it waits for already are left as they are
-        :param runnable: hashable object with ``send((event, matcher))`` and ``throw(exception)``
-        """
-        registered = self._runnables.get(runnable)
-        if registered is None:
-            registered = self._runnables[runnable] = set()
-        for matcher in matchers:
-            if matcher not in registered:
-                registered.add(matcher)
-                self.matchtree.insert(matcher, runnable)
-                if self.eventtree:
-                    self._unblock_for(matcher)
-
-    def _unblock_for(self, matcher: EventMatcher) -> None:
-        for event in self.eventtree.findAndRemove(matcher):
-            self.queue.unblock(event)
-
-    def exchange(self, old: EventMatcher, new: EventMatcher, runnable: Any) -> None:
-        """Let a registered runnable wait for ``new`` instead of ``old``: the usual case, made short."""
-        registered = self._runnables[runnable]
-        registered.remove(old)
-        registered.add(new)
-        self.matchtree.remove(old, runnable)
-        self.matchtree.insert(new, runnable)
-        if self.eventtree.events or self.eventtree.index:
-            self._unblock_for(new)
-
-    def unregister(self, matchers: Iterable[EventMatcher], runnable: Any) -> None:
-        """Let a runnable wait for some events no longer; the runnable stays registered."""
-        registered = self._runnables.get(runnable)
-        if registered is None:
-            return
-        for matcher in matchers:
-            if matcher in registered:
-                registered.remove(matcher)
-                self.matchtree.remove(matcher, runnable)
-
-    def unregisterall(self, runnable: Any) -> None:
-        """Forget a runnable; done by the scheduler when the runnable ends."""
-        for matcher in self._runnables.pop(runnable, ()):
-            self.matchtree.remove(matcher, runnable)
-        self._daemons.discard(runnable)
-
-    def setDaemon(self, runnable: Any, isdaemon: bool, noregister: bool = False) -> None:
-        """Make a runnable a daemon or not; the main loop ends when only daemons are left.
-
-        :param noregister: if True, a runnable that is not registered stays so, and the call does nothing
-        """
-        if runnable not in self._runnables:
-            if noregister:
-                return
-            self._runnables[runnable] = set()
-        if isdaemon:
-            self._daemons.add(runnable)
-        else:
-            self._daemons.discard(runnable)
-
     def yield_(self, runnable: Any) -> None:
         """Wake a runnable up after the next poll, with ``(None, None)``."""
         self._yielded.append(runnable)
@@ -201,10 +135,6 @@ class Scheduler:
     def start_later(self, runnable: Any) -> None:
         """Resume a registered runnable for the first time as soon as the current one is suspended."""
         self._starting.append(runnable)
-
-    def is_registered(self, runnable: Any) -> bool:
-        """Return whether a runnable has not ended."""
-        return runnable in self._runnables
 
     # Events
 
@@ -309,7 +239,7 @@ class Scheduler:
             self.emergesend(SystemControlEvent(SystemControlEvent.INIT))
         try:
             if installsignal:
-                with SignalWatch(self.polling, self._on_signal):
+                with SignalWatch(self, self._on_signal):
                     self._loop()
             else:
                 self._loop()
@@ -367,7 +297,7 @@ class Scheduler:
         return bool(self.queue.canPop() or self._yielded or self._starting or self._want_continue or self._quit_request)
 
     def _seconds_to_wait(self) -> float | None:
-        if self._has_work() or self._syscalls.pending is not None or not self._runnables:
+        if self._has_work() or self._syscalls.pending is not None or len(self._runnables) == len(self._daemons):
             return 0
         wait = self._timers.seconds_to_next(self._clock())
         if self._quit_deadline is None:
@@ -416,7 +346,10 @@ class Scheduler:
         try:
             runnable.throw(exc)
         except BaseException as raised:
-            self._ended(runnable, None, raised)
+            if raised is exc:
+                self.unregisterall(runnable)
+            else:
+                self._ended(runnable, None, raised)
 
     def _ended(self, runnable: Any, event: Event | None, exc: BaseException) -> None:
         """Forget a runnable that returned or raised; report what it raised.
@@ -458,10 +391,11 @@ class Scheduler:
             self._quit_deadline = self._clock()
             self._quit_request = "all"
             self._quit_runnables()
-        for runnable in list(self._runnables):
+        while self._runnables:
+            runnable = next(iter(self._runnables))
             self.unregisterall(runnable)
             try:
-                runnable.kill()
+                getattr(runnable, "kill", runnable.close)()
             except Exception as exc:
                 _logger.warning("%r did not end: %s", runnable, exc)
         self._starting.clear()

@@ -106,6 +106,8 @@ class M_:
         return f"M_{self.matchers!r}"
 
 
+# Longest text of one attribute in the repr of an event, which log lines contain.
+_MAX_REPR = 200
 # A chain of differences is flattened when it gets longer than this.
 _MAX_CHAIN = 64
 
@@ -229,6 +231,8 @@ def with_indices(*args: str) -> Callable[[type], type]:
     for name in args:
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             raise ValueError(f"Index name is not an identifier: {name!r}")
+        if name in ("self", "indices", "canignore"):
+            raise ValueError(f"Index name is reserved: {name!r}")
 
     def decorator(cls: type) -> type:
         _set_layout(cls, args)
@@ -301,8 +305,13 @@ class Event:
         return False
 
     def __repr__(self) -> str:
-        attrs = ", ".join(f"{k}={v!r}" for k, v in self.__dict__.items() if k != "indices")
+        attrs = ", ".join(f"{k}={_short(v)}" for k, v in self.__dict__.items() if k != "indices")
         return f"<{type(self).__module__}.{type(self).__qualname__}({attrs})>"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MAX_REPR else f"{text[:_MAX_REPR]}..."
 
 
 def _typename(cls: type) -> str:

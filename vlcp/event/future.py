@@ -146,6 +146,8 @@ class RoutineFuture(Future):
         """Terminate the routine; those who wait get :class:`FutureCancelledException`.  Does nothing after the end."""
         if self._done:
             return
+        if not self.routine.started:
+            self._subprocess.close()
         self.routine.close()
         if not self._done:
             self.set_exception(_cancelled(self, None))

@@ -76,7 +76,7 @@ def _start_now(routine: RoutineWrapper, scheduler: Any, container: Any) -> None:
     previous = None if container is None else container.currentroutine
     try:
         routine.send(None)
-    except StopIteration:
+    except (StopIteration, GeneratorExit_):
         scheduler.unregisterall(routine)
     except BaseException:
         scheduler.unregisterall(routine)
