@@ -13,7 +13,7 @@ from ._types import binary, export, nstruct, sequence
 
 def _has_experimenter(name):
     """Return a criterion: the header in field `name` is of the experimenter class, so 4 more bytes follow it."""
-    return lambda x: NXM_VENDOR(getattr(x, name)) == 0xFFFF
+    return lambda x: NXM_VENDOR(getattr(x, name, 0)) == 0xFFFF
 
 
 def _in_range(flag):
