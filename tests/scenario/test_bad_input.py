@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 
 import pytest
-from support.server import ApiFailure, ServerProcess
+from support.server import ServerProcess
 
 VIPER = "/viperflow/"
 SETS = ("physicalnetworkset", "physicalportset", "logicalnetworkset", "logcialportset", "subnetset")
@@ -328,26 +329,38 @@ def test_wrong_calls_leave_no_trace_in_the_log(server):
     assert "Traceback" not in server.log
 
 
-def test_a_call_while_the_database_is_locked_is_answered_and_never_carried_out(tmp_path):
+@pytest.fixture
+def locked(tmp_path):
+    """A server whose database another program has locked; yields it and a function that unlocks the database."""
     with ServerProcess(tmp_path) as server:
         server.api("viperflow", "createphysicalnetwork", type="native", id="before")
-        locker = sqlite3.connect(server.database, isolation_level=None)
+        locker = sqlite3.connect(server.database, isolation_level=None, check_same_thread=False)
         locker.execute("BEGIN EXCLUSIVE")
-        try:
-            begin = time.monotonic()
-            with pytest.raises(ApiFailure) as failure:
-                server.api("viperflow", "createphysicalnetwork", type="native", id="during")
-            assert failure.value.answer.status == 503
-            assert time.monotonic() - begin < 5
-        finally:
-            locker.execute("ROLLBACK")
-            locker.close()
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                server.api("viperflow", "createphysicalnetwork", type="native", id="after")
-                break
-            except ApiFailure as exc:
-                assert exc.answer.status == 503 and time.monotonic() < deadline
-                time.sleep(0.1)
-        assert sorted(one["id"] for one in server.api("viperflow", "listphysicalnetworks")) == ["after", "before"]
+        yield server, lambda: locker.execute("ROLLBACK")
+        locker.close()
+
+
+def test_calls_while_the_database_is_locked_are_answered_and_never_carried_out(locked):
+    server, unlock = locked
+    answers = {}
+
+    def call(number):
+        begin = time.monotonic()
+        answer = server.post("/viperflow/createphysicalnetwork", {"type": "native", "id": f"during-{number}"})
+        answers[number] = (answer.status, answer.error, time.monotonic() - begin)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    unlock()
+    assert {status for status, _, _ in answers.values()} == {503}, answers
+    assert max(elapsed for _, _, elapsed in answers.values()) < 5
+    assert all("\n" not in error for _, error, _ in answers.values())
+    deadline = time.monotonic() + 10
+    while server.post("/viperflow/createphysicalnetwork", {"type": "native", "id": "after"}).status != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert sorted(one["id"] for one in server.api("viperflow", "listphysicalnetworks")) == ["after", "before"]
+    assert "Traceback" not in server.log

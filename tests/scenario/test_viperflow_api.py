@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import threading
 import time
 from urllib.parse import parse_qsl
 
@@ -234,3 +235,36 @@ def test_the_model_survives_a_restart(tmp_path):
         assert server.api("viperflow", "listlogicalnetworks") == before
         with pytest.raises(ApiFailure, match="409 .*already exists"):
             server.api("viperflow", "createlogicalnetwork", physicalnetwork="v", id="n")
+
+
+def test_concurrent_callers_of_two_controllers_get_different_addresses(tmp_path):
+    database = tmp_path / "shared.sqlite"
+    first, second = ((tmp_path / name) for name in ("one", "two"))
+    for directory in (first, second):
+        directory.mkdir()
+    config = {"module.sqlitedb.path": str(database)}
+    with ServerProcess(first, config=config) as one, ServerProcess(second, config=config) as two:
+        one.api("viperflow", "createphysicalnetwork", type="vlan", id="v", vlanrange=[[1, 100]])
+        one.api("viperflow", "createlogicalnetwork", physicalnetwork="v", id="n")
+        one.api("viperflow", "createsubnet", logicalnetwork="n", cidr="10.0.0.0/24", id="s")
+        found, failures = [], []
+
+        def create(server, prefix):
+            try:
+                for number in range(12):
+                    port = server.api("viperflow", "createlogicalport", logicalnetwork="n", subnet="s", id=f"{prefix}-{number}")
+                    network = server.api("viperflow", "createlogicalnetwork", physicalnetwork="v", id=f"{prefix}-{number}")
+                    found.append((port[0]["ip_address"], network[0]["vlanid"]))
+            except Exception as exc:
+                failures.append(exc)
+
+        threads = [threading.Thread(target=create, args=(server, f"{index}")) for index, server in enumerate([one, two] * 2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        addresses, tags = zip(*found)
+        assert sorted(int(address.split(".")[3]) for address in addresses) == list(range(1, 49))
+        assert sorted(tags) == list(range(2, 50))
+        assert len(two.api("viperflow", "listlogicalports", logicalnetwork="n")) == 48

@@ -17,7 +17,7 @@ from vlcp.service.sdn._resources import (
     requests,
 )
 from vlcp.utils.dataobject import dump, request_context
-from vlcp.utils.exceptions import APIRejectedException, StorageUnavailableException
+from vlcp.utils.exceptions import APIRejectedException, StaleResultException, StorageUnavailableException
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class NetworkModel:
         requestid = ("viperflow-list", uuid1().hex)
         with request_context(requestid, self._container):
             params = {"keys": (key,), "walkerdict": {key: walker}, "requestid": requestid, "nostale": True}
-            _, values = await call_api(self._container, "objectdb", "walk", params)
+            _, values = await self._read("walk", params)
             return [dump(value) for value in values if value is not None]
 
     async def _write(self, keys: Iterable[str], walker: Callable[..., None]) -> None:
@@ -156,7 +156,13 @@ class NetworkModel:
         requestid = ("viperflow-dump", uuid1().hex)
         with request_context(requestid, self._container):
             params = {"keys": wanted, "requestid": requestid, "nostale": True}
-            return [dump(found) for found in await call_api(self._container, "objectdb", "mget", params)]
+            return [dump(found) for found in await self._read("mget", params)]
+
+    async def _read(self, name: str, params: Dict[str, Any]) -> Any:
+        try:
+            return await call_api(self._container, "objectdb", name, params)
+        except StaleResultException as exc:
+            raise StorageUnavailableException(str(exc)) from exc
 
     async def _driver(self, name: str, type_: str) -> Callable[..., None]:
         try:
