@@ -141,6 +141,8 @@ class ServerSide(Side):
         if self._incoming is not None:
             self._incoming.body.fail(error)
             self._incoming = None
+        if self._peer_closed and self.exchanges:
+            return
         if self._peer_closed or self.protocol.fastfail:
             logger.debug("HTTP request refused: %s: %r", error, self.connection)
             self.drop()

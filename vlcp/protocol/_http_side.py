@@ -131,5 +131,6 @@ class Side:
         if self._gate_name is not None:
             queue = self.connection.scheduler.queue
             container = RoutineContainer.get_container(self.connection.scheduler)
-            container.syscall_noreturn(syscall_clearremovequeue(queue, self._gate_name))
+            removal = container.syscall_noreturn(syscall_clearremovequeue(queue, self._gate_name))
+            container.subroutine(removal, daemon=True)
             self._gate_name = None

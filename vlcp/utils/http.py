@@ -326,12 +326,16 @@ class HttpHandler(RoutineContainer):
         methods = [getattr(self, name) for name in names if hasattr(getattr(type(self), name), "http_routes")]
         return [(method, method.http_routes) for method in methods]
 
-    def start(self, asyncStart: bool = False) -> None:
-        """Serve requests from now on."""
+    async def main(self) -> None:
+        """Run beside the handlers; subclasses may rewrite it. Here it ends at once."""
+
+    def start(self, asyncStart: bool = False) -> Any:
+        """Serve requests from now on, and start ``main``."""
         for method, routes in self._routes():
             for kind, path, options in routes:
                 getattr(self.dispatcher, kind)(path, method, self, **options)
         self.dispatcher.bind(self.scheduler)
+        return super().start(asyncStart)
 
     def close(self) -> None:
         """Serve no more requests; those that are being served go on."""

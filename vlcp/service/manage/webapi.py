@@ -32,13 +32,13 @@ class WebAPIHandler(HttpHandler):
         self.parent = parent
         self.jsonformat = JsonFormat()
 
-    def start(self, asyncStart: bool = False) -> None:
+    def start(self, asyncStart: bool = False) -> Any:
         """Serve requests from now on."""
         root = self.parent.rootpath.strip("/")
         prefix = re.escape(("/" + root + "/" if root else "/").encode("utf-8"))
         host = self.parent.hostbind
         self.dispatcher.route(prefix + rb"([^/]+)/([^/]+)/?", self._call, self, host, None, self.parent.acceptmethods)
-        super().start(asyncStart)
+        return super().start(asyncStart)
 
     async def _call(self, env: Environment) -> None:
         """Answer one request; the border where what an API call raises becomes a status."""

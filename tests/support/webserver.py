@@ -1,0 +1,98 @@
+"""A server with some modules in a thread of this process, and raw HTTP exchanges with it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import Any, Dict, Iterator, Sequence
+
+from vlcp.config import manager
+from vlcp.event.runnable import RoutineContainer
+from vlcp.server.server import Server
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(modules: Sequence[Any], settings: Dict[str, Any]) -> Iterator[Server]:
+    """Run a server with these module classes; ``settings`` are configured meanwhile.
+
+    :raises RuntimeError: a module could not be loaded
+    """
+    before = {key: manager.get(key) for key in settings if key in manager}
+    for key, value in settings.items():
+        manager[key] = value
+    server = Server()
+    starter = RoutineContainer(server.scheduler)
+    outcome: list = []
+    loaded = threading.Event()
+
+    async def load() -> None:
+        try:
+            for module in modules:
+                await server.moduleloader.loadmodule(module)
+        except Exception as error:
+            outcome.append(error)
+        loaded.set()
+
+    def serve() -> None:
+        server.resolver.start()
+        server.moduleloader.start()
+        starter.subroutine(load())
+        server.scheduler.main(installsignal=False)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        if not loaded.wait(20) or outcome:
+            raise RuntimeError(f"modules are not loaded: {outcome}")
+        yield server
+    finally:
+        server.scheduler.quit()
+        thread.join(10)
+        for key in settings:
+            if key in before:
+                manager[key] = before[key]
+            else:
+                del manager[key]
+
+
+def wait_listening(port: int, timeout_s: float = 10) -> None:
+    """Return when somebody listens on a port of 127.0.0.1.
+
+    :raises TimeoutError: nobody does
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"nobody listens on port {port}")
+
+
+def exchange(port: int, data: bytes, timeout_s: float = 10, half_close: bool = False) -> bytes:
+    """Send raw bytes and return everything until the server closes the connection.
+
+    :raises TimeoutError: the server does not close it
+    """
+    with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(data)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while True:
+            try:
+                part = connection.recv(65536)
+            except ConnectionResetError:
+                return received
+            if not part:
+                return received
+            received += part
