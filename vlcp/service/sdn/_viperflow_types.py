@@ -14,7 +14,6 @@ from vlcp.utils.typelib import (
     Name,
     NumberRanges,
     Routes,
-    Text,
 )
 
 OPTIONAL_ID = (Name, None)
@@ -34,7 +33,7 @@ PHYSICAL_PORT_NAMES = [PHYSICAL_PORT_NAME]
 DHCP_OPTIONS = {
     "?mtu": Mtu,
     "?dns_nameservers": ([IPv4Address], None),
-    "?domain_name": (Text, None),
+    "?domain_name": (Name, None),
     "?ntp_servers": ([IPv4Address], None),
     "?lease_time": LeaseTime,
     "?extra_dhcp_options": DhcpOptions,
@@ -46,7 +45,7 @@ CHANGED_LOGICAL_NETWORKS = [{**ID, **LOGICAL_NETWORK_OPTIONS}]
 LOGICAL_PORT_OPTIONS = {
     "?mac_address": MacAddress,
     "?ip_address": IPv4Address,
-    "?hostname": (Text, None),
+    "?hostname": (Name, None),
     "?extra_dhcp_options": DhcpOptions,
 }
 NEW_LOGICAL_PORTS = [{"?id": Name, "logicalnetwork": Identifier, "?subnet": Identifier, **LOGICAL_PORT_OPTIONS}]
