@@ -142,7 +142,7 @@ class UpdateRoutine:
 
     def _notified(self, notification: Notification) -> None:
         if notification.reason == UpdateNotification.RESTORED:
-            keys: Sequence[str] = self.mirror.keys()
+            keys: Sequence[str] = list(self.mirror)
             versions: Sequence[Any] = [None] * len(keys)
         else:
             keys = notification.keys
@@ -165,7 +165,7 @@ class UpdateRoutine:
         missing = set().union(*[request.missing for request in self._requests])
         wanted = self._owed.union(self._dirty, missing)
         if self._cycles > _PATIENT_CYCLES:
-            wanted |= set(self.mirror.keys())
+            wanted |= set(self.mirror)
         if wanted and not await self._read(wanted):
             return
         if self._dirty or self._owed:
@@ -219,7 +219,7 @@ class UpdateRoutine:
         self._new |= result.added
         self._owed = {ref for key in self._changed | self._new for ref in self.mirror.references(key) if ref not in self.mirror}
         if result.unforeseen and not self.mirror.ordered:
-            self._dirty.update((key, None) for key in self.mirror.keys() if key not in values)
+            self._dirty.update((key, None) for key in self.mirror if key not in values)
 
     def _publish(self) -> None:
         touched, changed = self._changed | self._new, self._changed
@@ -297,7 +297,7 @@ class UpdateRoutine:
         """Stop following keys that nobody watches any more, nor refers to strongly."""
         wanted = set(self.watches.keys()).union(*[request.used for request in self._requests])
         live = self.mirror.closure(wanted)
-        gone = [key for key in self.mirror.keys() if key not in live]
+        gone = [key for key in self.mirror if key not in live]
         if not gone:
             return
         self.mirror.forget(gone)

@@ -7,7 +7,7 @@ their ranges share a turn (manual 4.4.4, "Isolation of Data Space for walkers").
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, NamedTuple, Optional, Set, Tuple
 
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
 
@@ -68,9 +68,8 @@ class Mirror:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def keys(self) -> List[str]:
-        """Return all keys."""
-        return list(self._entries)
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._entries))
 
     def value(self, key: str) -> Any:
         """Return the last known value of ``key``.
