@@ -101,7 +101,7 @@ LOGICAL_PORT = Resource(
 )
 RESOURCES = (PHYSICAL_NETWORK, PHYSICAL_PORT, LOGICAL_NETWORK, LOGICAL_PORT, SUBNET)
 
-MAX_OBJECTS = 20000
+MAX_OBJECTS = 10000
 """most objects in one call; a transaction of more would stop everything else for seconds"""
 _NOT_ATTRIBUTES = frozenset(dir(DataObject))
 
@@ -112,7 +112,7 @@ def requests(resource: Resource, items: Iterable[Dict[str, Any]], create: bool =
     :param items: parameters of each object; index values that are missing get their defaults
     :param create: True gives objects without an id a new one
     :raises ValueError: an object is named twice, an id is needed and missing, an attribute has a reserved name, or there are
-                        more than 20000 objects
+                        more than 10000 objects
     """
     found: Dict[str, Dict[str, Any]] = {}
     for item in items:

@@ -280,6 +280,7 @@ class ApiSignature:
 
     def __init__(self, func: Callable, criteria: Optional[Callable] = None) -> None:
         self.criteria = criteria
+        self._criteria_signature = None if criteria is None else inspect.signature(criteria)
         self.name = getattr(func, "__name__", None) or getattr(getattr(func, "func", None), "__name__", repr(func))
         self._function = inspect.unwrap(getattr(func, "__func__", getattr(func, "func", func)))
         parameters = inspect.signature(func).parameters.values()
@@ -296,10 +297,10 @@ class ApiSignature:
 
         Criteria that cannot be called with these parameters take no call with them.
         """
-        if self.criteria is None:
+        if self.criteria is None or self._criteria_signature is None:
             return True
         try:
-            inspect.signature(self.criteria).bind(**params)
+            self._criteria_signature.bind(**params)
         except TypeError:
             return False
         return bool(self.criteria(**params))

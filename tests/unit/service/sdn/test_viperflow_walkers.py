@@ -160,7 +160,7 @@ def test_the_network_attribute_is_not_given_by_hand():
 
 
 def test_a_call_has_a_limit():
-    with pytest.raises(ValueError, match="at most 20000 objects of kind logical port"):
+    with pytest.raises(ValueError, match="at most 10000 objects of kind logical port"):
         requests(LOGICAL_PORT, ({"id": str(number)} for number in range(30000)))
 
 
