@@ -71,7 +71,7 @@ def parse_match(data: bytes) -> Fields:
         if key in fields:
             raise SwitchError(BAD_MATCH, 10)
         if value & ~mask:
-            raise SwitchError(BAD_MATCH, 8)
+            raise SwitchError(BAD_MATCH, 5)
         _check_prerequisites(key, fields)
         if mask:
             fields[key] = (value, mask, size)

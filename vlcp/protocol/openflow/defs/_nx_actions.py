@@ -258,8 +258,8 @@ def define(namespace):
         init=packvalue(NXAST_REG_LOAD, action_subtype),
     )
 
+    # The field follows the header at once, unaligned: Open vSwitch refuses it with padding before it.
     nx_action_reg_load2 = nstruct(
-        (uint8[6],),
         (nx_match, "field"),
         name="nx_action_reg_load2",
         base=nx_action,
