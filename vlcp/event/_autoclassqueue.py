@@ -194,34 +194,37 @@ class AutoClassQueue(LeafQueue):
         elif not held and key in self._refused_old:
             del self._refused_old[key]
             self._refused_new[key] = None
-        return self._next_refused()
+        return self.next_refused()
 
-    def _next_refused(self) -> AutoClassQueueCanWriteEvent | None:
+    def next_refused(self) -> AutoClassQueueCanWriteEvent | None:
         """Return the event for the refused key whose turn it is and that has room now; its next turn comes last."""
         for register in (self._refused_new, self._refused_old):
             while register:
                 key = next(iter(register))
-                del register[key]
                 reason = self._refusal(key)
+                if reason is register:
+                    # What refuses this key refuses the others of its register too.
+                    break
+                del register[key]
                 if reason is not None:
                     reason[key] = None
-                    if reason is register:
-                        break
                     continue
                 register[key] = None
                 newonly = self._limit_old is not None and self._size >= self._limit_old
                 return AutoClassQueueCanWriteEvent(self, key, newonly, not self._held(key))
         return None
 
-    def _next_refused_after(self, key: Any) -> AutoClassQueueCanWriteEvent | None:
+    def next_refused_after(self, key: Any) -> AutoClassQueueCanWriteEvent | None:
         """Forget a key that nobody waits for any more and return the event for the next one."""
         self._refused_new.pop(key, None)
         self._refused_old.pop(key, None)
-        return self._next_refused()
+        return self.next_refused()
 
     def _clear(self) -> list:
         count = self._size
-        waiting = self.waiting_events()
+        for register in (self._refused_old, self._refused_limit):
+            self._refused_new.update(register)
+            register.clear()
         self._subs.clear()
         self._blocked_keys.clear()
         self._order.clear()
@@ -229,7 +232,8 @@ class AutoClassQueue(LeafQueue):
         if self._ready:
             self._set_ready(False)
         events = [] if self.parent is None or not count else list(self.parent.notifyPop(self, count))
-        return events + waiting
+        event = self.next_refused()
+        return events if event is None else [*events, event]
 
     def waiting_events(self) -> list:
         """Return the events that wake all senders that may wait for this queue, and forget them."""

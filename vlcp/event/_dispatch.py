@@ -89,7 +89,10 @@ class Dispatcher:
         """Tell the senders that wait for a queue, one by one, while there is room; then those of the next refused key."""
         current: QueueCanWriteEvent | None = event
         asked: set = set()
-        while current is not None and current.is_valid():
+        while current is not None:
+            if not current.is_valid():
+                current, asked = current.instead(), set()
+                continue
             pair = self._next_sender(current, asked)
             if pair is None:
                 current, asked = current.unused(), set()

@@ -27,6 +27,10 @@ class QueueCanWriteEvent(Event):
         """Return the next event to deliver when no sender took the room, or None."""
         return None
 
+    def instead(self) -> QueueCanWriteEvent | None:
+        """Return the event to deliver when this one is not valid any more, or None."""
+        return None
+
 
 @with_indices("key", "newonly", "firstonly")
 class AutoClassQueueCanWriteEvent(QueueCanWriteEvent):
@@ -47,7 +51,11 @@ class AutoClassQueueCanWriteEvent(QueueCanWriteEvent):
 
     def unused(self) -> QueueCanWriteEvent | None:
         """Return the event for the next refused key when no sender took the room."""
-        return self.queue._next_refused_after(self.key)
+        return self.queue.next_refused_after(self.key)
+
+    def instead(self) -> QueueCanWriteEvent | None:
+        """Return the event for another refused key that has room."""
+        return self.queue.next_refused()
 
 
 @with_indices("queue")
