@@ -28,6 +28,7 @@ __all__ = [
     "ResolveRequestEvent",
     "ResolveResponseEvent",
     "TcpServer",
+    "resolve",
 ]
 
 _logger = logging.getLogger(__name__)
