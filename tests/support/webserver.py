@@ -9,7 +9,12 @@ import time
 from typing import Any, Dict, Iterator, Sequence
 
 from vlcp.config import manager
+from vlcp.event.connection import TcpServer
+from vlcp.event.core import Scheduler
+from vlcp.event.polling import EPollPolling
+from vlcp.event.pqueue import CBQueue
 from vlcp.event.runnable import RoutineContainer
+from vlcp.protocol.http import Http
 from vlcp.server.server import Server
 
 
@@ -96,3 +101,39 @@ def exchange(port: int, data: bytes, timeout_s: float = 10, half_close: bool = F
             if not part:
                 return received
             received += part
+
+
+class HttpThread:
+    """A scheduler in a thread that serves HTTP on a free port, or runs HTTP clients.
+
+    :param handlers: classes derived from ``HttpHandler``; their objects are in ``handlers`` when the thread runs
+    :param protocolclass: protocol class, None for ``Http``
+    :param settings: settings of the protocol object
+    """
+
+    def __init__(self, *handlers: Any, protocolclass: Any = None, **settings: Any) -> None:
+        self.port = free_port()
+        self.scheduler = Scheduler(EPollPolling(), defaultQueueClass=CBQueue.AutoClassQueue.initHelper("_classname0"))
+        self.container = RoutineContainer(self.scheduler)
+        self.protocol = (protocolclass or Http)(True)
+        self.protocol.vhost = ""
+        vars(self.protocol).update(settings)
+        self.server = TcpServer(f"tcp://127.0.0.1:{self.port}/", self.protocol, self.scheduler)
+        self.handlers = [handler(self.scheduler) for handler in handlers]
+        self._thread = threading.Thread(target=self.scheduler.main, args=(False,), daemon=True)
+
+    def __enter__(self) -> HttpThread:
+        self.server.start()
+        for handler in self.handlers:
+            handler.start()
+        self._thread.start()
+        wait_listening(self.port)
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.scheduler.quit()
+        self._thread.join(15)
+
+    def connect(self, timeout_s: float = 10) -> socket.socket:
+        """Return a connected blocking socket."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout_s)

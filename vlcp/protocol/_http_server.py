@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _DRAIN_LIMIT = 65536
 _GZIP_FROM = 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_UNREAD = "peer does not read"
 _date_line = DateLine()
 
 
@@ -172,20 +173,19 @@ class ServerSide(Side):
         protocol = self.protocol
         if self._closing:
             return
-        incoming = self._incoming
-        if incoming is not None:
-            if not self.input_is_wanted():
-                self.deadline = None
-            elif self.deadline is None:
+        if not self.input_is_wanted():
+            self._head_began = False
+            self.deadline = None
+        elif self._incoming is not None:
+            if self.deadline is None:
                 self.set_deadline(protocol.bodytimeout, "body is too slow")
-            return
-        if not self.reader.between_messages:
+        elif self.reader.inside_head:
             if not self._head_began:
                 self._head_began = True
                 self.set_deadline(protocol.headtimeout, "head is too slow")
-            return
-        if self.exchanges:
+        elif self.exchanges:
             self.deadline = None
+        self._watch_output()
 
     # Output
 
@@ -292,6 +292,18 @@ class ServerSide(Side):
                 return
             self.outbox.put(exchange.data)
             self._done(exchange)
+            self._watch_output()
+
+    def output_progress(self) -> None:
+        """Begin the time for the next piece of output anew."""
+        if self.deadline_reason is _UNREAD and not self._closing:
+            self.deadline = None
+        self._watch_output()
+
+    def _watch_output(self) -> None:
+        """Drop a peer that owes no input but does not read its responses."""
+        if self.deadline is None and self.outbox.pending and not self._closing:
+            self.set_deadline(self.protocol.sendtimeout, _UNREAD)
 
     async def _send_stream(self, exchange: Exchange, stream: Any) -> None:
         """Send a body piece by piece; the head leaves together with the first one."""
@@ -308,8 +320,8 @@ class ServerSide(Side):
                 if sent_all:
                     data += exchange.writer.end()
                 if data:
-                    self.set_deadline(self.protocol.sendtimeout, "peer does not read")
                     self.outbox.put(data)
+                    self._watch_output()
                     await self.outbox.room()
             exchange.finished = True
         except (OSError, ValueError) as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any, Deque, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from vlcp.event.connection import ConnectionWriteEvent
 from vlcp.event.core import syscall_clearremovequeue
@@ -13,44 +12,46 @@ from vlcp.protocol._wire.http_headers import Limits
 
 BODY_HIGH_WATER = 262144
 """Bytes of a body kept for a handler before the connection stops reading."""
+_PENDING_LIMIT = 65536
 
 
 class Outbox:
     """Sends pieces of data on one session of a connection in order; never blocks the caller.
 
-    What the connection does not take at once is kept and sent by a routine. Whoever writes much waits with :meth:`room`.
+    Whoever writes much waits with :meth:`room`. ``on_progress`` is called when the connection has taken a piece.
+
+    :param connection: the connection
+    :param on_progress: function without arguments
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, on_progress: Callable[[], None]) -> None:
         self._connection = connection
         self._connmark = connection.connmark
-        self._waiting: Deque[ConnectionWriteEvent] = deque()
-        self._draining = False
+        self._on_progress = on_progress
+        self._awaited = False
+        self.pending = 0
 
     def put(self, data: bytes, eof: bool = False) -> None:
         """Send ``data`` behind what was put before; with ``eof`` close the sending side after it."""
         connection = self._connection
-        if not connection.connected or connection.connmark != self._connmark:
-            return
-        event = ConnectionWriteEvent(connection, self._connmark, data=data, EOF=eof)
-        if self._draining:
-            self._waiting.append(event)
-        elif connection.scheduler.send(event) is not None:
-            self._waiting.append(event)
-            self._draining = True
-            connection.subroutine(self._drain(), False)
+        if connection.connected and connection.connmark == self._connmark:
+            self.pending += len(data)
+            connection.scheduler.emergesend(ConnectionWriteEvent(connection, self._connmark, data=data, EOF=eof))
 
-    async def _drain(self) -> None:
-        connection = self._connection
-        while self._waiting:
-            await connection.write(self._waiting.popleft())
-        self._draining = False
-        changed = HttpStateChange(connection, self._connmark, HttpStateChange.NEXTOUTPUT)
-        connection.scheduler.emergesend(changed)
+    def taken(self, event: ConnectionWriteEvent) -> None:
+        """The connection has sent everything before this event and takes its data now."""
+        self.pending -= len(event.data)
+        self._on_progress()
+        if self._awaited and self.pending < _PENDING_LIMIT:
+            self._awaited = False
+            self._connection.scheduler.emergesend(
+                HttpStateChange(self._connection, self._connmark, HttpStateChange.NEXTOUTPUT)
+            )
 
     async def room(self) -> None:
-        """Wait until everything put before is queued at the connection."""
-        while self._draining and self._connection.connmark == self._connmark:
+        """Wait until little is left to send, or the session is over."""
+        while self.pending >= _PENDING_LIMIT and self._connection.connmark == self._connmark:
+            self._awaited = True
             await HttpStateChange.createMatcher(self._connection, self._connmark, HttpStateChange.NEXTOUTPUT)
 
 
@@ -65,7 +66,7 @@ class Side:
         self.protocol = protocol
         self.connection = connection
         self.connmark = connection.connmark
-        self.outbox = Outbox(connection)
+        self.outbox = Outbox(connection, self.output_progress)
         self.deadline: Optional[float] = None
         self.deadline_reason = ""
         self.gate_is_open = True
@@ -113,6 +114,9 @@ class Side:
     def input_is_wanted(self) -> bool:
         """Tell whether more bytes may be read; rewritten by both sides."""
         return True
+
+    def output_progress(self) -> None:
+        """The connection took a piece of data; rewritten by the server's side."""
 
     def drop(self) -> None:
         """End the session at once."""

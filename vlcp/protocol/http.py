@@ -136,6 +136,11 @@ class Http(Protocol):
         """Take received bytes; see :meth:`Protocol.parse`. Nothing is kept in the connection's buffer."""
         return connection.wire.receive(data), 0
 
+    def serialize(self, connection: Any, event: Any) -> Tuple[bytes, bool]:
+        """Return what to send; see :meth:`Protocol.serialize`."""
+        connection.wire.outbox.taken(event)
+        return event.data, event.EOF
+
     async def init(self, connection: Any) -> None:
         """A connection is up: make its state and announce it."""
         connection.wire = (ServerSide if self.server else ClientSide)(self, connection)

@@ -182,8 +182,9 @@ class Environment(RequestPart):
         data = b"".join(self._buffer)
         self._buffer, self._buffered = [], 0
         if self._stream is None:
-            self._stream = Stream()
-            self._respond(self._stream)
+            stream = Stream()
+            self._respond(stream)
+            self._stream = stream
         if self.method == b"HEAD":
             return
         await self._stream.write(data, self.container, eof, True, False)
@@ -196,14 +197,14 @@ class Environment(RequestPart):
         self._check_not_sent()
         if disabletransferencoding is not None:
             self._nocompress = disabletransferencoding
-        self.closed = True
         self._respond(stream)
+        self.closed = True
 
     def outputdata(self, data: Data) -> None:
         """Send ``data`` as the whole body."""
         self._check_not_sent()
-        self.closed = True
         self._respond(data if isinstance(data, bytes) else data.encode(self.encoding))
+        self.closed = True
 
     def outputjson(self, obj: Any) -> None:
         """Send ``obj`` as JSON.

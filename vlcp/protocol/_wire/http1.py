@@ -100,6 +100,11 @@ class _Reader:
         """True while no byte of a message is there."""
         return self.state is IDLE and not self._buffer
 
+    @property
+    def inside_head(self) -> bool:
+        """True while a part of a head is there."""
+        return self.state is HEADERS or (self.state is IDLE and len(self._buffer) > 0)
+
     def next_event(self) -> Optional[Event]:
         """Return the next event, or None when more bytes are needed or the connection is done.
 
