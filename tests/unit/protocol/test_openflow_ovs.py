@@ -305,3 +305,57 @@ def test_all_kinds_of_actions_are_understood_by_a_real_switch(switch):
         "ct(commit,table=9,zone=5,nat(src=10.0.0.1))",
     ):
         assert part in text
+
+
+ACTION_TEXTS = {
+    "resubmit(2,3)": of.nx_action_resubmit(in_port=2, table=3),
+    "set_tunnel64:0x5": of.nx_action_set_tunnel64(tun_id=5),
+    "move:NXM_NX_REG0[]->NXM_NX_REG1[]": of.nx_action_reg_move(n_bits=32, src=of.NXM_NX_REG0, dst=of.NXM_NX_REG1),
+    "load:0x6->NXM_NX_REG1[0..15]": of.nx_action_reg_load(ofs_nbits=of.create_ofs_nbits(0, 16), dst=of.NXM_NX_REG1, value=6),
+    "set_field:0x5/0xff->reg1": of.nx_action_reg_load2(field=of.create_oxm(of.NXM_NX_REG1_W, 5, 0xFF)),
+    "push:NXM_NX_REG1[]": of.nx_action_stack(field=of.NXM_NX_REG1, n_bits=32),
+    "multipath(eth_src,0,modulo_n,2,0,NXM_NX_REG1[])": of.nx_action_multipath(
+        dst=of.NXM_NX_REG1, ofs_nbits=of.create_ofs_nbits(0, 32), max_link=1
+    ),
+    "learn(table=1,priority=0,limit=5,result_dst=NXM_NX_REG1[0],reg2=0x7)": of.nx_action_learn2(
+        table_id=1,
+        limit=5,
+        flags=of.NX_LEARN_F_WRITE_RESULT,
+        result_field=of.NXM_NX_REG1,
+        specs=[of.create_nxfms_matchvalue(of.NXM_NX_REG2, 7)],
+    ),
+    "bundle(eth_src,0,active_backup,ofport,members:1,2)": of.nx_action_bundle_port(bundles=[1, 2]),
+    "dec_ttl(1,2,3)": of.nx_action_cnt_ids(cnt_ids=[1, 2, 3]),
+    "output:NXM_NX_REG1[]": of.nx_action_output_reg(src=of.NXM_NX_REG1, ofs_nbits=of.create_ofs_nbits(0, 32)),
+    "controller(max_len=5,id=1,userdata=61.62.63,pause)": of.nx_action_controller2(
+        properties=[
+            of.nx_action_controller2_prop_max_len(value=5),
+            of.nx_action_controller2_prop_controller_id(value=1),
+            of.nx_action_controller2_prop_reason(value=of.OFPR_ACTION),
+            of.nx_action_controller2_prop_userdata(value=b"abc"),
+            of.nx_action_controller2_prop_pause(),
+        ]
+    ),
+    "conjunction(3,1/2)": of.nx_action_conjunction(n_clauses=2, id=3),
+    "ct(commit,zone=NXM_NX_REG1[0..15],nat(src=0.0.0.1-0.0.0.2:3-4))": of.nx_action_conntrack(
+        flags=of.NX_CT_F_COMMIT,
+        zone_src=of.NXM_NX_REG1,
+        zone_ofs_nbits=of.create_ofs_nbits(0, 16),
+        recirc_table=of.NX_CT_RECIRC_NONE,
+        sub_actions=[of.nx_action_nat(flags=of.NX_NAT_F_SRC, ipv4_min=1, ipv4_max=2, proto_min=3, proto_max=4)],
+    ),
+    "output(port=1,max_len=100)": of.nx_action_output_trunc(port=1, max_len=100),
+    "clone(ct_clear)": of.nx_action_clone(sub_actions=[of.nx_action_ct_clear()]),
+    "encap(nsh(md_type=1))": of.nx_action_encap(new_pkt_type=of.PT_NSH, props=[of.ofp_ed_prop_nsh_md_type(md_type=1)]),
+    "dec_nsh_ttl": of.nx_action_dec_nsh_ttl(),
+}
+
+
+def test_open_vswitch_reads_every_nicira_action_as_meant():
+    lines = [" ".join(f"{byte:02x}" for byte in action._tobytes()) for action in ACTION_TEXTS.values()]
+    done = subprocess.run(
+        ["ovs-ofctl", "parse-actions", "OpenFlow13"], input="\n".join(lines), capture_output=True, text=True, timeout=20
+    )
+    # Lines with a number sign tell where Open vSwitch would write another byte: a padding, or an older action.
+    texts = [line for line in done.stdout.splitlines() if line.startswith(("actions=", "bad "))]
+    assert texts == [f"actions={text}" for text in ACTION_TEXTS]
