@@ -8,7 +8,7 @@ objects costs in proportion to the change.
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, Sequence, Set, Tuple
 
 from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
@@ -28,7 +28,7 @@ class FlowUpdaterNotification(Event):
 
 
 class _Walked:
-    """What one walker saved when it ran last."""
+    """A walker that remembers what it saved when it ran last."""
 
     def __init__(self, walker: Callable[..., Any]) -> None:
         self.walker = walker
@@ -64,11 +64,12 @@ class FlowUpdater(RoutineContainer):
         self._requestid = (type(self).__name__, id(self)) if requestid is None else requestid
         self._logger = logger or logging.getLogger(__name__)
         self._walked: Dict[str, _Walked] = {}
-        self._users: Dict[str, int] = {}
+        self._users: Dict[str, Set[str]] = {}
         self._values: Dict[str, Any] = {}
         self._touched: Set[str] = set()
         self._forced: Dict[str, Any] = {}
         self._restart = False
+        self._due = False
         self._notified = False
 
     def reset_initialkeys(self, keys: Sequence[str], values: Sequence[Any]) -> None:
@@ -101,12 +102,28 @@ class FlowUpdater(RoutineContainer):
         self._notify(FlowUpdaterNotification.STARTWALK)
 
     def refresh_walkers(self) -> None:
-        """Take a changed ``self._walkerdict``: run walkers that are new, drop the objects of those that are gone."""
+        """Take a changed ``self._walkerdict``: run walkers of new keys, drop the objects of keys that are gone.
+
+        A key whose walker is another one now needs :meth:`restart_walk`."""
         self._notify(FlowUpdaterNotification.STARTWALK)
+
+    def walked_all(self) -> bool:
+        """True when every walker has run."""
+        return self._walkerdict.keys() <= self._walked.keys()
+
+    def saved_by(self, key: str) -> Set[str]:
+        """Return the keys that the walker of ``key`` saved when it ran last."""
+        walked = self._walked.get(key)
+        return set() if walked is None else walked.saved
 
     def updateobjects(self, updatedvalues: Iterable[Any]) -> None:
         """Call :meth:`updateflow` with objects, even if they have not changed in the database."""
         self._forced.update((value.getkey(), value) for value in updatedvalues)
+        self._notify(FlowUpdaterNotification.FLOWUPDATE)
+
+    def request_update(self) -> None:
+        """Call :meth:`updateflow` at the next turn, even if no object has changed."""
+        self._due = True
         self._notify(FlowUpdaterNotification.FLOWUPDATE)
 
     def _notify(self, kind: str) -> None:
@@ -134,13 +151,15 @@ class FlowUpdater(RoutineContainer):
         touched, self._touched = self._touched, set()
         forced, self._forced = self._forced, {}
         restart, self._restart = self._restart, False
+        due, self._due = self._due, False
         try:
-            await self._update(touched, forced, restart)
+            await self._update(touched, forced, restart, due)
         except Exception:
             self._logger.warning("%s of %r: update failed, it is repeated", type(self).__name__, self._connection, exc_info=True)
             self._touched |= touched
             self._forced = {**forced, **self._forced}
             self._restart = self._restart or restart
+            self._due = True
             return False
         return True
 
@@ -153,31 +172,29 @@ class FlowUpdater(RoutineContainer):
             if event.key in self._users:
                 self._notify(FlowUpdaterNotification.DATAUPDATED)
 
-    async def _update(self, touched: Set[str], forced: Dict[str, Any], restart: bool) -> None:
-        before = dict(self._values) if restart else None
+    async def _update(self, touched: Set[str], forced: Dict[str, Any], restart: bool, due: bool) -> None:
         found = await self._walk(touched, restart)
         if found:
             keys = list(self._users)
             values = [self._values.get(key) for key in keys]
             self.reset_initialkeys(keys, values)
             await self.walkcomplete(keys, values)
-        added, removed, updated = _differences(found, touched, before)
+        added, removed, updated = _differences(found, touched, restart)
         updated.update((key, value) for key, value in forced.items() if key not in added)
-        if not (added or removed or updated):
+        if not (added or removed or updated or due):
             return
-        if not removed and not self.shouldupdate(set(added.values()), set(updated.values())):
+        if not (removed or due) and not self.shouldupdate(set(added.values()), set(updated.values())):
             return
         await self.updateflow(self._connection, set(added.values()), set(removed.values()), set(updated.values()))
 
     async def _walk(self, touched: Set[str], restart: bool) -> Dict[str, Tuple[Any, Any]]:
         """Run the walkers that have to run; return ``{key: (object before, object now)}`` of what they concern."""
         walkers = {**dict.fromkeys(self._initialkeys, _save_key), **self._walkerdict}
-        due: Dict[str, _Walked] = {}
-        for key, walker in walkers.items():
-            known = self._walked.get(key)
-            if known is None or known.walker != walker or restart or not touched.isdisjoint(known.saved):
-                due[key] = _Walked(walker)
-        gone = [key for key in self._walked if key not in walkers]
+        keys = set(walkers) if restart else walkers.keys() - self._walked.keys()
+        for key in touched:
+            keys.update(walker for walker in self._users.get(key, ()) if walker in walkers)
+        due = {key: _Walked(walkers[key]) for key in keys}
+        gone = list(self._walked.keys() - walkers.keys())
         if not due and not gone:
             return {}
         values: Mapping[str, Any] = {}
@@ -193,17 +210,17 @@ class FlowUpdater(RoutineContainer):
     ) -> Dict[str, Tuple[Any, Any]]:
         concerned: Set[str] = set(values)
         for key, walked in due.items():
-            for saved in walked.saved:
-                self._users[saved] = self._users.get(saved, 0) + 1
             old = self._walked.get(key)
-            self._walked[key] = walked
             if old is not None:
                 concerned |= old.saved
-                self._release(old.saved)
+                self._release(key, old.saved - walked.saved)
+            self._walked[key] = walked
+            for saved in walked.saved:
+                self._users.setdefault(saved, set()).add(key)
         for key in gone:
             old = self._walked.pop(key)
             concerned |= old.saved
-            self._release(old.saved)
+            self._release(key, old.saved)
         found = {}
         unused = []
         for key in concerned:
@@ -218,10 +235,11 @@ class FlowUpdater(RoutineContainer):
             await call_api(self, "objectdb", "munwatch", {"keys": tuple(unused), "requestid": self._requestid})
         return found
 
-    def _release(self, saved: Iterable[str]) -> None:
+    def _release(self, walker: str, saved: Iterable[str]) -> None:
         for key in saved:
-            self._users[key] -= 1
-            if not self._users[key]:
+            users = self._users[key]
+            users.discard(walker)
+            if not users:
                 del self._users[key]
 
     async def _unwatch_all(self) -> None:
@@ -234,7 +252,7 @@ def _save_key(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[
 
 
 def _differences(
-    found: Mapping[str, Tuple[Any, Any]], touched: Set[str], before: Optional[Mapping[str, Any]]
+    found: Mapping[str, Tuple[Any, Any]], touched: Set[str], restart: bool
 ) -> Tuple[Dict[str, Any], Dict[str, Any], Dict[str, Any]]:
     """Return objects that are new, gone, and (perhaps) different."""
     added: Dict[str, Any] = {}
@@ -245,6 +263,6 @@ def _differences(
             added[key] = new
         elif old is not None and new is None:
             removed[key] = old
-        elif new is not None and (key in touched or before is not None):
+        elif new is not None and (key in touched or restart):
             updated[key] = new
     return added, removed, updated

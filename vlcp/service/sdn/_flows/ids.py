@@ -5,7 +5,7 @@ A new key gets the number after the highest one given so far; when those have ru
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Mapping
+from typing import Container, Dict, Iterable, Mapping, Optional
 
 FIRST = 1
 LAST = 0xFFFE
@@ -57,6 +57,14 @@ class Numbers:
         :raises KeyError: it has none
         """
         return self._numbers[key]
+
+    def get_or_none(self, key: str) -> Optional[int]:
+        """Return the number of ``key``, None when it has none."""
+        return self._numbers.get(key)
+
+    def keep(self, keys: Container[str]) -> None:
+        """Give back the numbers of all keys but these."""
+        self.release([key for key in self._numbers if key not in keys])
 
     def frozen(self) -> Dict[str, int]:
         """Return a copy of ``{key: number}``."""

@@ -10,7 +10,6 @@ from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import ModuleNotification, call_api
 from vlcp.service.sdn import ofpmanager
 from vlcp.service.sdn.flowbase import FlowBase
-from vlcp.utils.flowupdater import FlowUpdater
 
 _logger = logging.getLogger(__name__)
 
@@ -22,16 +21,16 @@ class SwitchModule(FlowBase):
     :meth:`create_updater`. ``needs_nicira`` keeps it away from switches without the Nicira extensions.
     """
 
-    updater: Optional[Type[FlowUpdater]] = None
+    updater: Optional[Type[RoutineContainer]] = None
     needs_nicira = False
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
-        self._updaters: Dict[Any, FlowUpdater] = {}
+        self._updaters: Dict[Any, RoutineContainer] = {}
         self._switches = RoutineContainer(self.scheduler)
         self._switches.main = self._follow_switches  # type: ignore[method-assign]
 
-    def create_updater(self, connection: Any) -> Optional[FlowUpdater]:
+    def create_updater(self, connection: Any) -> Optional[RoutineContainer]:
         """Return the updater of a switch, not started; None for no updater."""
         create: Any = self.updater
         return None if create is None else create(connection, self)

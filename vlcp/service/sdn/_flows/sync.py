@@ -51,10 +51,12 @@ _LOGGED_REFUSALS = 20
 
 @withIndices("connection", "kind")
 class SwitchFlowsEvent(Event):
-    """Something about the rows of a switch; ``kind`` is :data:`WANTED` (to the sender) or :data:`SETTLED` (from it)."""
+    """Something about a switch changed; ``kind`` says what: :data:`WANTED` tells the sender that rows are wanted,
+    :data:`SETTLED` that the switch has answered, :data:`VIEW` that the objects of the switch are others."""
 
     WANTED = "wanted"
     SETTLED = "settled"
+    VIEW = "view"
 
 
 class SyncSettings(NamedTuple):
@@ -134,6 +136,10 @@ class SwitchSync(RoutineContainer):
         if not self._woken:
             self._woken = True
             self.scheduler.emergesend(SwitchFlowsEvent(self.connection, SwitchFlowsEvent.WANTED))
+
+    def view_changed(self) -> None:
+        """Tell the flow modules that ``view`` has changed."""
+        self.scheduler.emergesend(SwitchFlowsEvent(self.connection, SwitchFlowsEvent.VIEW))
 
     def relayout(self, layout: Layout, owners: Iterable[str]) -> bool:
         """Take the tables of a new allocation; return True when numbers changed, so that all rows are written again."""

@@ -26,6 +26,9 @@ class RowUpdater(FlowUpdater):
     :ivar switch: the switch's flow engine
     """
 
+    follows_view = True
+    """False for an updater that calls :meth:`refresh` by itself."""
+
     def __init__(self, connection: Any, parent: Any) -> None:
         owner = parent.get_service_name()
         super().__init__(connection, (), (owner, connection, id(self)), _logger)
@@ -66,6 +69,10 @@ class RowUpdater(FlowUpdater):
         self._seen_version = view.version
         for key, inputs in self.parts(view, view.everything() if change is None else change):
             self.put(key, inputs)
+        self.declare()
+
+    def declare(self) -> None:
+        """Say that all rows are declared, when it is the first time, and wake the sender."""
         if not self._declared:
             self._declared = True
             self.switch.ledger.complete(self._owner)

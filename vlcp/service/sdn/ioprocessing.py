@@ -1,0 +1,345 @@
+"""Ingress and egress: which ports, networks and physical ports a switch has, and the rows that mark and deliver packets.
+
+For each switch an :class:`IOFlowUpdater` joins the ports that OpenFlow and OVSDB know with the objects of the database,
+numbers the networks, and fills the switch's :class:`~vlcp.service.sdn._flows.view.SwitchView`, which drives all other flow
+modules.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+
+from vlcp.config import defaultconfig
+from vlcp.event.event import Event, withIndices
+from vlcp.server.module import api, call_api, depend
+from vlcp.service.kvdb import objectdb
+from vlcp.service.sdn import ofpportmanager, ovsdbportmanager
+from vlcp.service.sdn._flows.decode import actions_of_structures, match_of_structures
+from vlcp.service.sdn._flows.ids import Numbers
+from vlcp.service.sdn._flows.lifecycle import SwitchModule
+from vlcp.service.sdn._flows.parts import Part
+from vlcp.service.sdn._flows.spec import Row
+from vlcp.service.sdn._flows.sync import SwitchFlowsEvent
+from vlcp.service.sdn._flows.updater import RowUpdater
+from vlcp.service.sdn._flows.view import SwitchView, ViewChange
+from vlcp.service.sdn._io_follow import PortFollower
+from vlcp.service.sdn._io_model import SwitchModel
+from vlcp.service.sdn._io_ports import Bridge, LocalPort, LocalPorts
+from vlcp.service.sdn._io_rows import IoParts, NetInputs, PairInputs, PortInputs, io_rows
+from vlcp.service.sdn._netnumbers import NumberStore
+from vlcp.utils.exceptions import APIRejectedException
+
+_logger = logging.getLogger(__name__)
+
+_DRIVER_RETRY_S = 5.0
+
+Pair = Tuple[str, str]
+
+
+@withIndices(
+    "datapathid",
+    "vhost",
+    "connection",
+    "logicalportchanged",
+    "physicalportchanged",
+    "logicalnetworkchanged",
+    "physicalnetworkchanged",
+)
+class DataObjectChanged(Event):
+    """The objects of a switch changed. Attribute ``current`` has four lists of (object, number): logical ports and
+    physical ports with their port numbers, logical and physical networks with their numbers on this switch."""
+
+
+class _PairState:
+    """What a driver said about a network on a physical port; ``parts`` None when no driver has answered."""
+
+    def __init__(self, identity: Tuple[Any, ...], parts: Optional[IoParts]) -> None:
+        self.identity = identity
+        self.parts = parts
+
+
+class IOFlowUpdater(RowUpdater):
+    """Ports, networks and the rows of the tables ``ingress`` and ``egress`` of one switch.
+
+    :param connection: a connection that the OpenFlow manager serves
+    :param systemid: of the OVSDB server of the switch
+    :param bridgename: of the switch
+    :param parent: the module
+    """
+
+    follows_view = False
+
+    def __init__(self, connection: Any, systemid: str, bridgename: str, parent: Any) -> None:
+        super().__init__(connection, parent)
+        vhost = parent.ovsdb_vhost(connection.protocol.vhost)
+        self._local = LocalPorts()
+        bridge = Bridge(vhost, systemid, bridgename)
+        self._model = SwitchModel(self._local, bridge, parent.enable_router_forward)
+        self._walkerdict = self._model.walkers
+        self._store = NumberStore(self, connection.openflow_datapathid, vhost)
+        self._changed: Set[str] = set()
+        self._ports_ready = False
+        self._pairs: Dict[str, Dict[str, _PairState]] = {}
+        self._pair_changes: Set[Pair] = set()
+        self._net_changes: Set[str] = set()
+        self._retrying = False
+
+    async def main(self) -> None:
+        """Main coroutine"""
+        if self.switch.numbers is None:
+            self.switch.numbers = Numbers(await self._store.load())
+        await super().main()
+
+    async def update_ports(self, ports: Iterable[Any], ovsdb_ports: Iterable[Any]) -> None:
+        """Called from main module to update port information
+
+        :param ports: all ports that OpenFlow knows
+        :param ovsdb_ports: all ports that OVSDB knows, as ``ovsdbportmanager/getports`` returns them
+        """
+        self._take_ports(self._local.replace(ports, ovsdb_ports))
+
+    def change_openflow(self, add: Iterable[Any], remove: Iterable[Any]) -> None:
+        """Take ports that OpenFlow has told of."""
+        self._take_ports(self._local.change_openflow(add, remove))
+
+    def change_ovsdb(self, add: Iterable[Any], remove: Iterable[Any]) -> None:
+        """Take ports that OVSDB has told of."""
+        self._take_ports(self._local.change_ovsdb(add, remove))
+
+    def ports_ready(self) -> None:
+        """Both lists of ports are complete, or as complete as they will be."""
+        self._ports_ready = True
+        self.request_update()
+
+    def unmatched_ports(self) -> List[int]:
+        """Return OpenFlow ports that OVSDB does not know."""
+        return self._local.unmatched()
+
+    def _take_ports(self, changed: Set[LocalPort]) -> None:
+        if changed:
+            self._model.ports_changed(changed)
+            self.request_update()
+
+    def reset_initialkeys(self, keys: Any, values: Any) -> None:
+        """Callback after walk complete, can be used to update self._initialkeys."""
+
+    async def walkcomplete(self, keys: Any, values: Any) -> None:
+        """Async callback after walk complete, before flow update"""
+
+    async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
+        """Bring the view and the rows up to date with changed objects and ports."""
+        for values in (addvalues, removevalues, updatedvalues):
+            self._changed.update(value.getkey() for value in values)
+        if self._model.want_walkers(self._values, self._changed, self.saved_by):
+            self.refresh_walkers()
+        if not self._ports_ready or not self.walked_all():
+            return
+        changed, self._changed = self._changed, set()
+        await self._apply(changed)
+
+    async def _apply(self, changed: Set[str]) -> None:
+        """Compute the records of changed objects, then the rows that depend on them."""
+        numbers = self.switch.numbers or Numbers()
+        physical_networks = self._physical_networks_of(self.view.physical_ports)
+        updates = self._model.records(self._values, changed, self.view, numbers)
+        change = self.view.update(updates.ports, updates.networks, updates.physical_ports)
+        self.view.objects = self._values
+        self._net_changes |= updates.touched_networks
+        physical_networks |= self._physical_networks_of(change.physical_ports)
+        affected = set(change.networks)
+        if change.physical_ports:
+            affected.update(net.key for name in physical_networks for net in self.view.networks_of(name))
+        first = not self._declared
+        self.view.ready = True
+        if change or first:
+            self._tell(change)
+        await self._update_pairs(affected)
+        self.refresh()
+        self._store.save(numbers.frozen())
+
+    def _physical_networks_of(self, keys: Iterable[str]) -> Set[str]:
+        ports = self.view.physical_ports
+        return {ports[key].physical_network for key in keys if key in ports}
+
+    def _tell(self, change: ViewChange) -> None:
+        """Tell the other modules."""
+        self.switch.view_changed()
+        view, values = self.view, self._values
+        physical = sorted({record.physical_network for record in view.physical_ports.values()})
+        current = (
+            [(values[key], record.port_no) for key, record in view.ports.items()],
+            [(values[key], record.port_no) for key, record in view.physical_ports.items()],
+            [(values[key], record.net_no) for key, record in view.networks.items()],
+            [(values[key], number) for number, key in enumerate(physical, 1) if key in values],
+        )
+        connection = self._connection
+        self.scheduler.emergesend(
+            DataObjectChanged(
+                connection.openflow_datapathid,
+                connection.protocol.vhost,
+                connection,
+                bool(change.ports),
+                bool(change.physical_ports),
+                bool(change.networks),
+                bool(change.physical_ports),
+                current=current,
+            )
+        )
+
+    async def _update_pairs(self, networks: Iterable[str]) -> None:
+        """Ask drivers about networks on physical ports where something is new."""
+        missing = False
+        for key in networks:
+            record = self.view.networks.get(key)
+            ports = [] if record is None else self.view.physical_ports_of(record.physical_network)
+            old = self._pairs.pop(key, {})
+            new: Dict[str, _PairState] = {}
+            for port in ports:
+                identity = (record, port)
+                state = old.get(port.key)
+                if state is None or state.identity != identity or state.parts is None:
+                    state = _PairState(identity, await self._ask_driver(record, port))
+                    self._pair_changes.add((key, port.key))
+                new[port.key] = state
+                missing = missing or state.parts is None
+            if new:
+                self._pairs[key] = new
+            self._pair_changes.update((key, gone) for gone in old if gone not in new)
+        if missing and not self._retrying:
+            self._retrying = True
+            self.subroutine(self._retry_drivers())
+
+    async def _ask_driver(self, network: Any, port: Any) -> Optional[IoParts]:
+        parameters = {
+            "connection": self._connection,
+            "logicalnetwork": self._values[network.key],
+            "physicalport": self._values[port.key],
+            "logicalnetworkid": network.net_no,
+            "physicalportid": port.port_no,
+        }
+        try:
+            found = await call_api(self, "public", "createioflowparts", parameters)
+            oxms, on_input, on_output, bucket, on_hairpin = found
+            return IoParts(
+                match_of_structures(oxms),
+                actions_of_structures(on_input),
+                actions_of_structures(on_output),
+                actions_of_structures(bucket),
+                actions_of_structures(on_hairpin),
+            )
+        except (APIRejectedException, ValueError) as error:
+            _logger.warning("no flows for %s on %s: %s", network.key, port.key, error or "no driver answers")
+            return None
+
+    async def _retry_drivers(self) -> None:
+        """Ask again a little later: a driver may be loaded after this module."""
+        await self.wait_with_timeout(_DRIVER_RETRY_S)
+        self._retrying = False
+        missing = [net for net, states in self._pairs.items() if any(s.parts is None for s in states.values())]
+        self.updateobjects(self._values[net] for net in missing if net in self._values)
+        await self._update_pairs(missing)
+        self.refresh()
+
+    def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
+        """Return the entities with rows that a change concerns."""
+        yield ("base",), ()
+        nets, self._net_changes = self._net_changes | change.networks, set()
+        pairs, self._pair_changes = self._pair_changes, set()
+        for key in change.ports:
+            port = view.ports.get(key)
+            yield ("port", key), None if port is None else PortInputs(port.port_no, port.net_no)
+        for net, physical in pairs:
+            nets.add(net)
+            yield ("pair", net, physical), self._pair_inputs(net, physical)
+        for key in nets:
+            yield ("net", key), self._net_inputs(view, key)
+
+    def _pair_inputs(self, net: str, physical: str) -> Optional[PairInputs]:
+        state = self._pairs.get(net, {}).get(physical)
+        if state is None or state.parts is None:
+            return None
+        network, port = state.identity
+        return PairInputs(network.net_no, port.port_no, state.parts)
+
+    def _net_inputs(self, view: SwitchView, key: str) -> Optional[NetInputs]:
+        network = view.networks.get(key)
+        if network is None:
+            return None
+        states = self._pairs.get(key, {})
+        found = [states[name].parts for name in sorted(states)]
+        return NetInputs(
+            network.net_no,
+            tuple(port.port_no for port in view.ports_of(key)),
+            tuple(parts.bucket for parts in found if parts is not None and parts.bucket),
+            not self._connection.protocol.disablechaining,
+        )
+
+    def rows(self, part: Part) -> Iterable[Row]:
+        """Return the rows of one entity."""
+        return io_rows(part)
+
+    async def flowready(self, logicalnetworkid, physicalportid):
+        """Wait until the switch has the flows of a network on a physical port.
+
+        :param logicalnetworkid: number of the network on this switch
+        :param physicalportid: number of the port
+        :return: True; False when there is no such pair, or the connection is gone
+        """
+        settled = SwitchFlowsEvent.createMatcher(self._connection, SwitchFlowsEvent.SETTLED)
+        while self._connection.connected:
+            pair = next(
+                (
+                    ("pair", net, physical)
+                    for net, states in self._pairs.items()
+                    for physical, state in states.items()
+                    if (state.identity[0].net_no, state.identity[1].port_no) == (logicalnetworkid, physicalportid)
+                ),
+                None,
+            )
+            if pair is None:
+                return False
+            if self.switch.ledger.settled(self._owner, pair):
+                return True
+            await self.wait_with_timeout(1.0, settled)
+        return False
+
+
+@defaultconfig
+@depend(ofpportmanager.OpenflowPortManager, ovsdbportmanager.OVSDBPortManager, objectdb.ObjectDB)
+class IOProcessing(SwitchModule):
+    """Ingress and Egress processing"""
+
+    _tablerequest = (("ingress", (), ""), ("egress", ("ingress",), ""))
+    _default_vhostmap: Dict[str, str] = {}
+    "vHost map from OpenFlow vHost to OVSDB vHost; those not in the map belong to the default OVSDB vHost ('')"
+    _default_enable_router_forward = False
+    "Enable forwarding in this server, so it becomes a forwarding node (also known as a N/S gateway)"
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self.create_api(api(self.flowready, self.apiroutine))
+
+    def ovsdb_vhost(self, vhost: str) -> str:
+        """Return the OVSDB vHost that belongs to an OpenFlow vHost."""
+        return self.vhostmap.get(vhost, "")
+
+    def create_updater(self, connection: Any) -> PortFollower:
+        """Return what follows the ports of a switch and runs its :class:`IOFlowUpdater`."""
+        return PortFollower(
+            connection,
+            self.ovsdb_vhost(connection.protocol.vhost),
+            lambda systemid, bridge: IOFlowUpdater(connection, systemid, bridge, self),
+        )
+
+    async def flowready(self, connection, logicalnetworkid, physicalportid):
+        """Wait until the switch has the flows of a network on a physical port.
+
+        :param connection: OpenFlow connection
+        :param logicalnetworkid: number of the network on this switch
+        :param physicalportid: number of the port
+        :return: True; False when there is no such pair
+        """
+        follower = self._updaters.get(connection)
+        updater = getattr(follower, "updater", None)
+        return False if updater is None else await updater.flowready(logicalnetworkid, physicalportid)
