@@ -16,7 +16,8 @@ from namedstruct.namedstruct import BadFormatError, BadLenError, InlineStruct, N
 from vlcp.protocol._wire.ofstream import HEADER, HEADER_SIZE, Frame
 from vlcp.protocol.openflow.defs import common, openflow13
 
-_OXM_EXPERIMENTER = 0xFFFF
+#: The constructor of NamedStruct wants a parser and would set what the classes here have already.
+_empty = object.__new__
 _PACKET_IN = struct.Struct(">IHBBQHH")
 _FLOW_REMOVED = struct.Struct(">QHBBIIHHQQHH")
 _ERROR = struct.Struct(">HH")
@@ -33,9 +34,6 @@ class LazyStruct(NamedStruct):
     _raw: bytes | None = None
     _makers: dict[str, Callable[[Any], Any]] = {}
 
-    def __init__(self) -> None:
-        """Create an empty object; the functions of this module fill it."""
-
     @property
     def _target(self) -> NamedStruct:
         return self
@@ -50,18 +48,6 @@ class LazyStruct(NamedStruct):
             return value
         self._parse_all(raw)
         return getattr(self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__["_changed"] = True
-        object.__setattr__(self, name, value)
-
-    def _tobytes(self, skipprepack: bool = False) -> bytes:
-        """Return the packed bytes: those that came, while nothing that could differ was handed out or set."""
-        attributes = self.__dict__
-        raw = attributes.get("_raw")
-        if raw is None or "_changed" in attributes or "header" in attributes or any(map(attributes.__contains__, self._makers)):
-            return super()._tobytes(skipprepack)
-        return raw
 
     def _parse_all(self, raw: bytes) -> None:
         """Do the full parse in place; fields that were read or set before keep their objects and values."""
@@ -86,6 +72,25 @@ def _make_header(raw: bytes) -> InlineStruct:
 
 class _LazyMessage(LazyStruct):
     _makers = {"header": _make_header}
+
+
+class _LazyMultipart(_LazyMessage):
+    """A multipart reply that is packed without being parsed, while nothing of it was changed.
+
+    ``type`` and ``flags`` are set from the start.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__["_changed"] = True
+        object.__setattr__(self, name, value)
+
+    def _tobytes(self, skipprepack: bool = False) -> bytes:
+        """Return the packed bytes: those that came, while nothing that could differ was handed out or set."""
+        attributes = self.__dict__
+        raw = attributes.get("_raw")
+        if raw is None or "_changed" in attributes or "header" in attributes or any(map(attributes.__contains__, self._makers)):
+            return super()._tobytes(skipprepack)
+        return raw
 
 
 class _LazyOxm(LazyStruct):
@@ -137,28 +142,27 @@ def _padded_end(raw: bytes, start: int) -> int:
 
 def _match(raw: bytes, start: int) -> _LazyMatch:
     length = raw[start + 2] << 8 | raw[start + 3]
-    match = _LazyMatch()
-    match.__dict__.update(_raw=raw[start : start + length], type=1, length=length)
+    match = _empty(_LazyMatch)
+    match._raw, match.type, match.length = raw[start : start + length], 1, length
     return match
 
 
 def _oxm_fields(raw: bytes) -> list[_LazyOxm]:
-    fields = []
+    fields, unpack = [], _U32.unpack_from
     start, end = 4, len(raw)
     while start < end:
-        size = raw[start + 3]
         body = start + 4
-        oxm = _LazyOxm()
-        attributes = oxm.__dict__
-        attributes["_raw"] = raw[start : body + size]
-        attributes["header"] = header = _U32.unpack_from(raw, start)[0]
-        if header & 0x100:
-            half = body + size // 2
-            attributes["value"], attributes["mask"] = raw[body:half], raw[half : body + size]
+        stop = body + raw[start + 3]
+        oxm = _empty(_LazyOxm)
+        oxm._raw = raw[start:stop]
+        (oxm.header,) = unpack(raw, start)
+        if raw[start + 2] & 1:
+            half = (body + stop) // 2
+            oxm.value, oxm.mask = raw[body:half], raw[half:stop]
         else:
-            attributes["value"] = raw[body : body + size]
+            oxm.value = raw[body:stop]
         fields.append(oxm)
-        start = body + size
+        start = stop
     return fields
 
 
@@ -189,14 +193,13 @@ def _packet_in(raw: bytes) -> NamedStruct | None:
     buffer_id, total_len, reason, table_id, cookie, kind, length = _PACKET_IN.unpack_from(raw, HEADER_SIZE)
     if not _check_match(raw, 24, kind, length, len(raw) - 2):
         return None
-    message = _LazyPacketIn()
-    attributes = message.__dict__
-    attributes["_raw"] = raw
-    attributes["buffer_id"] = buffer_id
-    attributes["total_len"] = total_len
-    attributes["reason"] = reason
-    attributes["table_id"] = table_id
-    attributes["cookie"] = cookie
+    message = _empty(_LazyPacketIn)
+    message._raw = raw
+    message.buffer_id = buffer_id
+    message.total_len = total_len
+    message.reason = reason
+    message.table_id = table_id
+    message.cookie = cookie
     return message
 
 
@@ -209,13 +212,13 @@ def _flow_removed(raw: bytes) -> NamedStruct | None:
     values = _FLOW_REMOVED.unpack_from(raw, HEADER_SIZE)
     if not _check_match(raw, 48, values[10], values[11], len(raw)):
         return None
-    message = _LazyFlowRemoved()
+    message = _empty(_LazyFlowRemoved)
     message.__dict__.update(zip(_FLOW_REMOVED_FIELDS, values), _raw=raw)
     return message
 
 
 def _echo(raw: bytes) -> NamedStruct:
-    message = _LazyEcho()
+    message = _empty(_LazyEcho)
     message.__dict__["_raw"] = raw
     return message
 
@@ -224,19 +227,19 @@ def _error(raw: bytes) -> NamedStruct | None:
     kind, code = _ERROR.unpack_from(raw, HEADER_SIZE)
     if kind in (common.OFPET_EXPERIMENTER, common.NXET_VENDOR):
         return None
-    message = _LazyError()
+    message = _empty(_LazyError)
     message.__dict__.update(_raw=raw, type=kind, code=code)
     return message
 
 
 def _port_status(raw: bytes) -> NamedStruct:
-    message = _LazyMessage()
+    message = _empty(_LazyMessage)
     message.__dict__.update(_raw=raw, reason=raw[HEADER_SIZE])
     return message
 
 
 def _header_only(raw: bytes) -> NamedStruct:
-    message = _LazyMessage()
+    message = _empty(_LazyMessage)
     message.__dict__["_raw"] = raw
     return message
 
@@ -263,7 +266,7 @@ def decode_multipart(frame: Frame) -> NamedStruct:
     """
     if frame.length < _MULTIPART_SIZE:
         raise BadLenError(f"multipart reply of {frame.length} bytes")
-    message = _LazyMessage()
+    message = _empty(_LazyMultipart)
     kind, flags = _ERROR.unpack_from(frame.data, HEADER_SIZE)
     message.__dict__.update(_raw=frame.data, type=kind, flags=flags)
     return message
