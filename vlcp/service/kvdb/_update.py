@@ -69,6 +69,7 @@ class UpdateRoutine:
         self._settling: List[Any] = []
         self._dirty: Dict[str, Optional[Version]] = {}
         self._owed: Set[str] = set()
+        self._fresh: Set[str] = set()
         self._changed: Set[str] = set()
         self._new: Set[str] = set()
         self._cache: Any = None
@@ -110,7 +111,9 @@ class UpdateRoutine:
 
     def submit(self, request: Request) -> Future:
         """Answer ``request`` as soon as possible, at once when the mirror has all; return its future."""
-        if not self._run(request):
+        settled = not (self._dirty or self._owed or self._changed or self._new)
+        if not settled or not self._run(request):
+            request.missing = request.missing or {key for key in request.used if key not in self.mirror}
             self._requests.append(request)
             self._kick()
         return request.future
@@ -148,7 +151,11 @@ class UpdateRoutine:
             keys = notification.keys
             versions = notification.versions or [None] * len(keys)
         known = [_checked(version) for version in versions]
-        dirty = {key: version for key, version in zip(keys, known) if self.mirror.mark(key, version)}
+        dirty = {
+            key: version
+            for key, version in zip(keys, known)
+            if self.mirror.mark(key, version) or (key in self._fresh and key not in self.mirror)
+        }
         if dirty:
             self._dirty.update(dirty)
             self._kick()
@@ -164,11 +171,12 @@ class UpdateRoutine:
         self._cycles += 1
         missing = set().union(*[request.missing for request in self._requests])
         wanted = self._owed.union(self._dirty, missing)
-        if self._cycles > _PATIENT_CYCLES:
+        whole = self._cycles > _PATIENT_CYCLES
+        if whole:
             wanted |= set(self.mirror)
         if wanted and not await self._read(wanted):
             return
-        if self._dirty or self._owed:
+        if self._owed or (self._dirty and not whole):
             return
         self._cycles = 0
         self._publish()
@@ -176,13 +184,13 @@ class UpdateRoutine:
 
     async def _read(self, wanted: Set[str]) -> bool:
         taken, self._dirty = self._dirty, {}
-        fresh = [key for key in wanted if key not in self.mirror]
+        self._fresh = {key for key in wanted if key not in self.mirror}
         try:
-            if fresh:
-                await self._notifier.add_listen(*fresh)
+            if self._fresh:
+                await self._notifier.add_listen(*self._fresh)
             values = await self._values(list(wanted))
         except StorageUnavailableException as error:
-            self._dirty = {**taken, **self._dirty}
+            self._dirty = {key: version for key, version in {**taken, **self._dirty}.items() if key in self.mirror}
             await self._unavailable(error)
             return False
         if self._unreachable:
@@ -255,9 +263,6 @@ class UpdateRoutine:
     def _run(self, request: Request, stale: bool = False) -> bool:
         if request.future.done():
             return True
-        if not stale and (self._dirty or self._owed or self._changed or self._new):
-            request.missing = {key for key in request.used if key not in self.mirror}
-            return False
         try:
             result = run_walkers(self.mirror, request.keys, request.walkers, request.memo, stale)
         except Exception as error:
@@ -281,7 +286,8 @@ class UpdateRoutine:
                 self._fail(request, StaleResultException(None, "the store cannot be read: %s" % (error,)))
             elif not self._run(request, True):
                 self._fail(request, error)
-        await self.container.wait_with_timeout(_RETRY_SECONDS)
+        self._wake = Future(self.scheduler)
+        await self.container.execute_with_timeout(_RETRY_SECONDS, self._wake.wait())
 
     @staticmethod
     def _fail(request: Request, error: Exception) -> None:
