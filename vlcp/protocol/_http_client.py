@@ -17,7 +17,7 @@ from vlcp.protocol._http_responses import read_piece
 from vlcp.protocol._http_side import BODY_HIGH_WATER, Side
 from vlcp.protocol._wire.http1 import DONE, ResponseReader
 from vlcp.protocol._wire.http1_messages import Body, ResponseHead
-from vlcp.protocol._wire.http1_write import BodyWriter, write_head
+from vlcp.protocol._wire.http1_write import BodyWriter, write_head, write_request_line
 from vlcp.protocol._wire.http_headers import CHUNKED, ProtocolError
 
 logger = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class ClientSide(Side):
         if not keepalive:
             fields.append((b"Connection", b"close"))
         version = protocol.defaultversion.encode("ascii")
-        return write_head(b"%b %b HTTP/%b" % (method, path, version), fields), length, expects
+        return write_head(write_request_line(method, path, version), fields), length, expects
 
     def _flush(self) -> None:
         while self._unsent and not self._sending and not self.lost:

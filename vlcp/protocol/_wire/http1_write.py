@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Iterable, Tuple
 
-from vlcp.protocol._wire.http_headers import CHUNKED, check_field
+from vlcp.protocol._wire.http_headers import CHUNKED, check_field, parse_request_line
+
+
+def write_request_line(method: bytes, target: bytes, version: bytes) -> bytes:
+    """Return the first line of a request without its line end.
+
+    :param version: ``b'1.1'`` or ``b'1.0'``
+    :raises ValueError: a part has blanks, line ends or control characters
+    """
+    line = b"%b %b HTTP/%b" % (method, target, version)
+    parse_request_line(line)
+    return line
 
 
 def write_head(first_line: bytes, fields: Iterable[Tuple[bytes, bytes]]) -> bytes:
