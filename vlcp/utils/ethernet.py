@@ -761,7 +761,8 @@ def _transport_checksum(field, protocol):
     def prepack(packet):
         setattr(packet, field, 0)
         total = tp4_checksum(packet._tobytes(True), packet.ip_src, packet.ip_dst, protocol)
-        setattr(packet, field, total)
+        # In UDP a zero would mean that there is no checksum (RFC 768).
+        setattr(packet, field, total or (0xFFFF if protocol == IPPROTO_UDP else 0))
 
     return prepack
 
