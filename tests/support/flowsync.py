@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from typing import Any, Dict, List, Tuple
 
-import vlcp.protocol.openflow.defs.openflow13 as of13
 from support.fakeswitch import ERROR, EXPERIMENTER, MULTIPART_REPLY, FakeSwitch
 from support.poller import manual_scheduler, run_scheduler
 
+import vlcp.protocol.openflow.defs.openflow13 as of13
 from vlcp.protocol.openflow.openflow import OpenflowProtocolException
 from vlcp.service.sdn._flows.encode import Layout
 from vlcp.service.sdn._flows.sync import SwitchSync, SyncSettings

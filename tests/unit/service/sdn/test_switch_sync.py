@@ -282,9 +282,7 @@ async def test_a_foreign_row_and_group_are_removed_and_counted(container):
 async def test_rows_that_the_switch_learned_are_no_drift_until_their_sweep_goes(container):
     switch = FakeSwitch()
     bench = SyncBench(container, switch)
-    learner = learn(
-        "l2learning", [learn_match_field("out_net", "in_net"), learn_load_field("out_port", "in_port")], cookie=2
-    )
+    learner = learn("l2learning", [learn_match_field("out_net", "in_net"), learn_load_field("out_port", "in_port")], cookie=2)
     rows = [Flow("l2input", 0, (), (learner, goto_next())), Sweep("l2learning", match(out_net=1))]
     await bench.want("m", rows)
     switch.feed(bench.sync.encoder.flow_add(Flow("l2learning", 1, match(out_net=1, eth_dst="02:00:00:00:00:01"), drop())))
