@@ -145,25 +145,26 @@ class PortBook:
 
     def __init__(self) -> None:
         self._ports: dict[tuple[str, int], dict[str, dict]] = {}
-        self._by_id: dict[tuple[str, str], dict[str, int]] = {}
+        #: (vhost, id) -> places (datapathid, uuid); a dictionary because it keeps their order
+        self._by_id: dict[tuple[str, str], dict[tuple[int, str], None]] = {}
 
     def change(self, vhost: str, datapathid: int, changes: PortChanges) -> None:
         """Take ports out and in."""
         ports = self._ports.setdefault((vhost, datapathid), {})
         for record in changes.remove:
             if ports.pop(record["_uuid"], None) is not None:
-                self._forget_id(vhost, record)
+                self._forget_id(vhost, datapathid, record)
         for record in changes.add:
             ports[record["_uuid"]] = record
             if record["id"] is not None:
-                self._by_id.setdefault((vhost, record["id"]), {})[record["_uuid"]] = datapathid
+                self._by_id.setdefault((vhost, record["id"]), {})[(datapathid, record["_uuid"])] = None
         if not ports:
             del self._ports[(vhost, datapathid)]
 
-    def _forget_id(self, vhost: str, record: dict) -> None:
+    def _forget_id(self, vhost: str, datapathid: int, record: dict) -> None:
         key = (vhost, record["id"])
         places = self._by_id.get(key, {})
-        places.pop(record["_uuid"], None)
+        places.pop((datapathid, record["_uuid"]), None)
         if not places:
             self._by_id.pop(key, None)
 
@@ -194,6 +195,6 @@ class PortBook:
 
     def find_id(self, vhost: str, identifier: str) -> Optional[tuple[int, dict]]:
         """Return ``(datapathid, port)`` of an id, None when there is none."""
-        for uuid, datapathid in self._by_id.get((vhost, identifier), {}).items():
+        for datapathid, uuid in self._by_id.get((vhost, identifier), {}):
             return (datapathid, self._ports[(vhost, datapathid)][uuid])
         return None

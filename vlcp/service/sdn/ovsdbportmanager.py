@@ -150,9 +150,7 @@ class OVSDBPortManager(Module):
         vhost = connection.protocol.vhost
         for datapathid in table.datapathids():
             self._replace(connection, table, vhost, datapathid, "bridgeup")
-        for switch in [switch for switch, owner in self._served.items() if owner is connection]:
-            if switch[1] not in table.datapathids():
-                self._expire(switch)
+        # A switch that is not told yet keeps its ports for a while: a database forgets datapath ids when it restarts.
         self._unread.discard(connection)
         self.scheduler.emergesend(OVSDBConnectionPortsSynchronized(connection))
 
@@ -173,7 +171,7 @@ class OVSDBPortManager(Module):
             if datapathid not in present:
                 self._served.pop(switch, None)
                 self._publish(connection, vhost, datapathid, change, "bridgedown")
-            elif self._served.get(switch) is connection:
+            elif self._served.get(switch) is connection and switch not in self._losses:
                 self._publish(connection, vhost, datapathid, change, "bridgemodify")
             else:
                 self._replace(connection, table, vhost, datapathid, "bridgeup")
