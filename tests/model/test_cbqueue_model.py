@@ -187,6 +187,13 @@ class Bench:
         self.default.held.extend(order)
         self.deliver(made)
 
+    def set_priority(self):
+        if self.leaves:
+            leaf = self.rng.choice(list(self.leaves.values()))
+            leaf.priority = self.rng.choice([0, 5, 10, 15])
+            self.queue.setPriority(leaf.name, leaf.priority)
+            assert self.queue.getPriority(leaf.name) == leaf.priority
+
     def check(self):
         assert len(self.queue) == self.size()
         for name, leaf in self.leaves.items():
@@ -199,7 +206,7 @@ class Bench:
 @pytest.mark.parametrize("seed", range(300))
 def test_a_random_queue_agrees_with_lists_and_no_sender_waits_in_vain(seed):
     bench = Bench(seed)
-    actions = [bench.send] * 5 + [bench.pop] * 4 + [bench.unblock, bench.clear, bench.remove]
+    actions = [bench.send] * 5 + [bench.pop] * 4 + [bench.unblock, bench.clear, bench.remove, bench.set_priority]
     actions.append(lambda: bench.append(bench.new_event(), True))
     for step in range(200):
         action = bench.rng.choice(actions)

@@ -121,6 +121,8 @@ class AutoClassQueue(LeafQueue):
             if refused is not None:
                 return refused
         self._size += 1
+        if self._blocked_keys and key in self._blocked_keys:
+            self._stuck(1)
         sub = self._subs.get(key)
         if sub is not None:
             sub.append(value)
@@ -129,6 +131,10 @@ class AutoClassQueue(LeafQueue):
         if key not in self._blocked_keys:
             self._make_ready(key)
         return None
+
+    def canPop(self) -> bool:
+        """Return whether there is an event to pop: one of the virtual queues is neither empty nor blocked."""
+        return len(self._order) > 0
 
     def _refuse(self, register: dict, key: Any) -> EventMatcher:
         for other in (self._refused_new, self._refused_old, self._refused_limit):
@@ -140,17 +146,12 @@ class AutoClassQueue(LeafQueue):
     def _make_ready(self, key: Any) -> None:
         self._turn += 1
         self._order.push(key, (self._served_count.get(key, 0), self._turn))
-        if not self._ready:
-            self._set_ready(True)
-
-    def _unready(self, key: Any) -> None:
-        self._order.remove(key)
-        if self._ready and not self._order:
-            self._set_ready(False)
+        if not self.linked:
+            self.parent.notifyBlock(self, False)
 
     def take(self) -> tuple[Any, Sequence]:
         """Remove the next event; return it and the events that the removal makes necessary."""
-        if not self._ready:
+        if not self._order:
             raise IndexError("pop from a queue that is empty or blocked")
         key = self._order.top()
         sub = self._subs[key]
@@ -162,7 +163,7 @@ class AutoClassQueue(LeafQueue):
             self._order.setpriority(key, (self._served_count.get(key, 0), self._turn))
         else:
             del self._subs[key]
-            self._unready(key)
+            self._order.remove(key)
         events = () if self.parent is None else self.parent.notifyPop(self)
         event = self._refused_after_pop(key)
         return value, events if event is None else (*events, event)
@@ -225,12 +226,11 @@ class AutoClassQueue(LeafQueue):
         for register in (self._refused_old, self._refused_limit):
             self._refused_new.update(register)
             register.clear()
+        self._stuck(-sum(map(self._held, self._blocked_keys)))
         self._subs.clear()
         self._blocked_keys.clear()
         self._order.clear()
         self._size = 0
-        if self._ready:
-            self._set_ready(False)
         events = [] if self.parent is None or not count else list(self.parent.notifyPop(self, count))
         event = self.next_refused()
         return events if event is None else [*events, event]
@@ -249,13 +249,15 @@ class AutoClassQueue(LeafQueue):
             self.parent.notifyAppend(self, True)
         self._size += 1
         self._blocked_keys[key] = value
-        self._unready(key)
+        self._stuck(self._held(key))
+        self._order.remove(key)
 
     def unblock(self, value: Any) -> None:
         """Let a blocked event be popped again; does nothing if it is not blocked here."""
         key = self._classify(value)
         if self._blocked_keys.get(key) is not value:
             return
+        self._stuck(-self._held(key))
         del self._blocked_keys[key]
         self._subs.setdefault(key, deque()).appendleft(value)
         self._make_ready(key)

@@ -1,7 +1,9 @@
 """The queues that hold events: the leaves of the tree that :class:`vlcp.event.pqueue.CBQueue` is (manual 5.2.8).
 
-Every queue in the tree tells its parent two things: that its size changes (``notifyAppend``, ``notifyPop``), and that it
-has, or has no longer, something to pop (``notifyBlock``).  A blocked event counts in the size but cannot be popped.
+Every queue in the tree tells its parent that its size changes (``notifyAppend``, ``notifyPop``), that some of its events
+cannot be popped because of a blocked one (``notifyStuck``), and that it wants its turn (``notifyBlock``).  A queue that
+wants its turn and turns out to have nothing to pop is taken out of the turns then, and not before: a queue that is filled
+and emptied again and again stays in.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class LeafQueue:
         self.parent = parent
         self.maxlength = maxlength
         self._blocked: Any = None
-        self._ready = False
+        #: whether the parent gives turns to this queue
+        self.linked = parent is None
         self._size = 0
         # Both are made once: they say no more than which queue it is.
         self._matcher: EventMatcher | None = None
@@ -49,7 +52,7 @@ class LeafQueue:
 
     def canPop(self) -> bool:
         """Return whether there is an event to pop: the queue is neither empty nor blocked."""
-        return self._ready
+        return self._size > 0 and self._blocked is None
 
     def append(self, value: Any, force: bool = False) -> EventMatcher | None:
         """Append an event.
@@ -65,14 +68,20 @@ class LeafQueue:
                 return refused
         self._size += 1
         self._put(value)
-        if not self._ready and self._blocked is None:
-            self._set_ready(True)
+        if not self.linked:
+            self.parent.notifyBlock(self, False)
+        if self._blocked is not None:
+            self._stuck(1)
         return None
 
-    def _set_ready(self, ready: bool) -> None:
-        self._ready = ready
+    def unlink(self) -> None:
+        """Leave the turns of the parent."""
+        self.linked = False
+
+    def _stuck(self, count: int) -> None:
+        """Tell the parent that so many more, or less, events cannot be popped."""
         if self.parent is not None:
-            self.parent.notifyBlock(self, not ready)
+            self.parent.notifyStuck(count)
 
     def pop(self) -> tuple[Any, tuple, tuple]:
         """Return ``(event, QueueCanWriteEvents, QueueIsEmptyEvents)``, as :meth:`vlcp.event.pqueue.CBQueue.pop`.
@@ -84,12 +93,10 @@ class LeafQueue:
 
     def take(self) -> tuple[Any, Sequence]:
         """Remove the next event; return it and the events that the removal makes necessary."""
-        if not self._ready:
+        if not self._size or self._blocked is not None:
             raise IndexError("pop from a queue that is empty or blocked")
         value = self._get()
         self._size -= 1
-        if not self._size:
-            self._set_ready(False)
         events = () if self.parent is None else self.parent.notifyPop(self)
         if self._size + 1 == self.maxlength:
             return value, (*events, self._can_write)
@@ -105,12 +112,12 @@ class LeafQueue:
         return split_events(self._clear())
 
     def _clear(self) -> list:
+        if self._blocked is not None:
+            self._stuck(-self._size)
         count, self._size = self._size, 0
         full = self.maxlength is not None and count >= self.maxlength
         self._blocked = None
         self._drain()
-        if self._ready:
-            self._set_ready(False)
         events = [] if self.parent is None or not count else list(self.parent.notifyPop(self, count))
         if full:
             events.append(self._can_write)
@@ -122,15 +129,16 @@ class LeafQueue:
             self.parent.notifyAppend(self, True)
         self._size += 1
         self._blocked = value
-        if self._ready:
-            self._set_ready(False)
+        self._stuck(self._size)
 
     def unblock(self, value: Any) -> None:
         """Let a blocked event be popped again; does nothing if it is not blocked here."""
         if self._blocked is not None and self._blocked is value:
             self._blocked = None
             self._put_back(value)
-            self._set_ready(True)
+            self._stuck(-self._size)
+            if not self.linked:
+                self.parent.notifyBlock(self, False)
 
     def unblockall(self) -> None:
         """Let all blocked events be popped again."""
@@ -279,63 +287,86 @@ class MultiQueue:
         self.parent = parent
         self.priority = priority
         self.queues: dict[Any, Any] = {}
-        self._linked: set = set()
+        self.linked = parent is None
         self._ring = self.CircleList()
         if parent is not None:
             # A step less for each event: the parent does not ask which of its queues changed.
             self.notifyAppend = parent.notifyAppend
             self.notifyPop = parent.notifyPop
+            self.notifyStuck = parent.notifyStuck
 
     def canPop(self) -> bool:
         """Return whether one of the queues has an event to pop."""
-        return self._ring.current is not None
+        return any(queue.canPop() for queue in self.queues)
 
-    def take(self) -> tuple[Any, Sequence]:
-        """Pop from the queue whose turn it is; return the event and the events that the removal makes necessary."""
-        node = self._ring.current
-        self._ring.current = node.next
-        return node.value.take()
+    def next_queue(self) -> Any:
+        """Return the queue whose turn it is and that has an event to pop, or None."""
+        ring = self._ring
+        node = ring.current
+        while node is not None:
+            queue = node.value
+            if queue.canPop():
+                ring.current = node.next
+                return queue
+            self._unlink(queue)
+            node = ring.current
+        return None
+
+    def _unlink(self, queue: Any) -> None:
+        self._ring.remove(self.queues[queue])
+        queue.unlink()
+
+    def unlink(self) -> None:
+        """Take all queues out of the turns: none of them has anything to pop."""
+        self.linked = False
+        while self._ring.current is not None:
+            self._unlink(self._ring.current.value)
 
     def addSubQueue(self, queue: Any) -> None:
         """Add a queue."""
         self.queues[queue] = self.CircleListNode(queue)
         queue.parent = self
-        if queue.canPop():
-            self.notifyBlock(queue, False)
+        if not queue.canPop():
+            queue.unlink()
+            return
+        queue.linked = False
+        self.notifyBlock(queue, False)
 
     def removeSubQueue(self, queue: Any) -> None:
         """Remove a queue.
 
         :raises KeyError: it is not one of the queues
         """
-        self.notifyBlock(queue, True)
+        if queue.linked:
+            self._ring.remove(self.queues[queue])
         del self.queues[queue]
         queue.parent = None
+        queue.linked = True
 
     def notifyAppend(self, queue: Any, force: bool) -> EventMatcher | None:
         """A queue is going to hold one more event; return a matcher if an ancestor refuses it."""
         return None if self.parent is None else self.parent.notifyAppend(self, force)
 
     def notifyBlock(self, queue: Any, blocked: bool) -> None:
-        """A queue has nothing to pop any more (``blocked``), or has something to pop again."""
-        if blocked == (queue not in self._linked):
+        """A queue has something to pop, and wants its turn.
+
+        :param blocked: if True it has nothing to pop any more, which is found out when its turn comes
+        """
+        if blocked or queue.linked:
             return
-        node = self.queues[queue]
-        if blocked:
-            self._linked.remove(queue)
-            self._ring.remove(node)
-            if self._ring.current is None and self.parent is not None:
-                self.parent.notifyBlock(self, True)
-            return
-        was_ready = self._ring.current is not None
-        self._linked.add(queue)
-        self._ring.insertprev(node)
-        if not was_ready and self.parent is not None:
+        queue.linked = True
+        self._ring.insertprev(self.queues[queue])
+        if not self.linked:
             self.parent.notifyBlock(self, False)
 
     def notifyPop(self, queue: Any, length: int = 1) -> Sequence:
         """A queue lost some events; return the events that this makes necessary in the ancestors."""
         return () if self.parent is None else self.parent.notifyPop(self, length)
+
+    def notifyStuck(self, count: int) -> None:
+        """So many more, or less, events cannot be popped."""
+        if self.parent is not None:
+            self.parent.notifyStuck(count)
 
     def unblockall(self) -> None:
         """Let all blocked events be popped again."""

@@ -49,6 +49,8 @@ class CBQueue:
         self.parent = parent
         self.maxtotal = maxtotal
         self._size = 0
+        self._stuck = 0
+        self.linked = True
         self._wait_empty = False
         self._removed = False
         # Both are made once: they say no more than which queue it is.
@@ -59,7 +61,7 @@ class CBQueue:
         self._matchers: dict[CBQueue, EventMatcher] = {}
         self._priorities: dict[Any, int] = {}
         self._by_priority: dict[int, MultiQueue] = {}
-        #: priorities that have something to pop, smallest first
+        #: priorities that may have something to pop, smallest first
         self._ready: list[int] = []
         #: blocked event -> the queue that holds it; used in the outermost queue only
         self._blocked: dict[Event, Any] = {}
@@ -79,6 +81,8 @@ class CBQueue:
         multi.removeSubQueue(queue)
         if not multi.queues:
             del self._by_priority[priority]
+            if multi.linked:
+                self._ready.remove(priority)
 
     # Appending and popping
 
@@ -101,7 +105,7 @@ class CBQueue:
 
     def canPop(self) -> bool:
         """Return whether there is an event to pop: False if the queue is empty or all of it is blocked."""
-        return bool(self._ready)
+        return self._size > self._stuck
 
     def pop(self) -> tuple[Event, tuple, tuple]:
         """Remove the next event.
@@ -116,9 +120,21 @@ class CBQueue:
 
     def take(self) -> tuple[Event, Sequence]:
         """Remove the next event; return it and the events that the removal makes necessary."""
-        if not self._ready:
+        if self._size <= self._stuck:
             raise IndexError("pop from a queue that is empty or blocked")
-        return self._by_priority[self._ready[-1]].take()
+        while True:
+            multi = self._by_priority[self._ready[-1]]
+            queue = multi.next_queue()
+            if queue is not None:
+                return queue.take()
+            multi.linked = False
+            self._ready.pop()
+
+    def unlink(self) -> None:
+        """Leave the turns of the parent, with all queues inside: there is nothing to pop."""
+        self.linked = False
+        while self._ready:
+            self._by_priority[self._ready.pop()].unlink()
 
     def clear(self) -> tuple[tuple, tuple]:
         """Drop all events of this queue and its sub-queues, blocked ones too.
@@ -219,14 +235,22 @@ class CBQueue:
         return self._matcher
 
     def notifyBlock(self, queue: Any, blocked: bool) -> None:
-        """The queues of one priority have nothing to pop any more (``blocked``), or have something again."""
-        was_ready = bool(self._ready)
-        if blocked:
-            self._ready.remove(queue.priority)
-        else:
-            bisect.insort(self._ready, queue.priority)
-        if self.parent is not None and was_ready == (not self._ready):
-            self.parent.notifyBlock(self, blocked)
+        """The queues of one priority have something to pop.
+
+        :param blocked: if True they have nothing to pop any more, which is found out when their turn comes
+        """
+        if blocked or queue.linked:
+            return
+        queue.linked = True
+        bisect.insort(self._ready, queue.priority)
+        if not self.linked:
+            self.parent.notifyBlock(self, False)
+
+    def notifyStuck(self, count: int) -> None:
+        """So many more, or less, events cannot be popped."""
+        self._stuck += count
+        if self.parent is not None:
+            self.parent.notifyStuck(count)
 
     def notifyPop(self, queue: Any, length: int = 1) -> Sequence:
         """A sub-queue lost some events; return the events that this makes necessary here and in the ancestors."""
