@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Iterable
+from typing import Any
 
 from namedstruct.namedstruct import dump
 
@@ -39,8 +39,11 @@ class OpenflowConnections(Protocol):
     """Sets connections up and turns their messages into events; the settings are those of ``Openflow``."""
 
     parse_errors = (ValueError, OpenflowProtocolException)
-    #: Wire versions that are negotiated.
-    versions: Iterable[int] = ()
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """Wire versions that are negotiated."""
+        raise NotImplementedError
 
     # Queues
 
@@ -169,7 +172,7 @@ class OpenflowConnections(Protocol):
         return events, len(data) - used
 
     def _receive(self, connection: Connection, session: Session, frame: Frame) -> list:
-        if self.debugging:
+        if self.debugging and frame.type != _handshake.HELLO:
             _logger.debug("openflow message from %r: %r", connection, dump(decode(frame)))
         if session.version is not None and frame.version != session.version and frame.type != _handshake.HELLO:
             return self._wrong_version(connection, session, frame)

@@ -88,10 +88,15 @@ class Openflow(OpenflowConnections):
 
     def __init__(self, allowedVersions: tuple | None = None) -> None:
         super().__init__()
-        wanted = self.allowedversions if allowedVersions is None else allowedVersions
-        self.versions = frozenset(wanted) & frozenset(DEFINITIONS)
+        if allowedVersions is not None:
+            self.allowedversions = tuple(allowedVersions)
         if not self.versions:
-            raise ValueError(f"no supported OpenFlow version among {tuple(wanted)!r}")
+            raise ValueError(f"no supported OpenFlow version among {tuple(self.allowedversions)!r}")
+
+    @property
+    def versions(self) -> frozenset:
+        """Wire versions that are negotiated: the allowed ones for which there are definitions."""
+        return frozenset(self.allowedversions) & frozenset(DEFINITIONS)
 
     # Outgoing messages
 

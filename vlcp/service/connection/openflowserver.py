@@ -17,7 +17,7 @@ class OpenflowServer(TcpServerBase):
     can connect; ``module.openflowserver.url = 'tcp:///'`` listens on all addresses.
     """
 
-    _default_url = "tcp://localhost/"
+    _default_url = "tcp://localhost:6653/"
     _default_connmanage = True
     _default_client = False
 
