@@ -6,8 +6,6 @@ struct by itself. Sources: OpenFlow Switch Specification 1.0.0, 1.3.5, 1.4.1, se
 
 from __future__ import annotations
 
-import array
-import socket
 
 from namedstruct import namedstruct, stdprim
 from namedstruct.namedstruct import (
