@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import collections
+import errno
+import ssl
 from typing import TYPE_CHECKING, Any, Optional
 
 from vlcp.event import _sockets
 from vlcp.event._connevents import ConnectionControlEvent
-from vlcp.event.core import PollEvent
+from vlcp.event.core import POLLING_IN, POLLING_OUT, PollEvent
 from vlcp.event.event import M_
 from vlcp.event.runnable import RoutineContainer
 
 if TYPE_CHECKING:
     import socket
+
+#: Type of control events that only make a routine look at its state again
+WAKE = "wake"
 
 
 class Controlled(RoutineContainer):
@@ -82,3 +87,48 @@ class Controlled(RoutineContainer):
             PollEvent.createMatcher(fd, PollEvent.ERROR),
             PollEvent.createMatcher(fd, PollEvent.HANGUP),
         )
+
+    async def _writable(self, sock: Any) -> None:
+        self.scheduler.modifyPolling(sock, POLLING_IN | POLLING_OUT)
+        try:
+            await self._ready(PollEvent.WRITE_READY, sock)
+        finally:
+            if sock.fileno() >= 0:
+                self.scheduler.modifyPolling(sock, POLLING_IN)
+
+    async def _handshake(self, sock: Any, timeout: Optional[float]) -> None:
+        """Finish the TLS handshake, if the socket needs one.
+
+        :raises OSError: it failed or took too long
+        """
+        if not isinstance(sock, ssl.SSLSocket):
+            return
+        expired, _result = await self.execute_with_timeout(timeout, self._handshake_steps(sock))
+        if expired:
+            raise OSError(errno.ETIMEDOUT, f"TLS handshake took more than {timeout} s")
+
+    async def _handshake_steps(self, sock: ssl.SSLSocket) -> None:
+        while True:
+            step = _sockets.tls_step(sock)
+            if step is _sockets.DONE:
+                return
+            if step is _sockets.WANT_READ:
+                await self._ready(PollEvent.READ_READY, sock)
+            else:
+                await self._writable(sock)
+
+    async def _hook(self, coroutine: Any) -> None:
+        """Run a hook of the protocol to its end; if it raises, the scheduler logs that and only the hook ends."""
+        ended = []
+
+        async def run() -> None:
+            try:
+                await coroutine
+            finally:
+                ended.append(True)
+                self.scheduler.emergesend(ConnectionControlEvent(self, WAKE, False, -1))
+
+        self.subroutine(run(), daemon=self.daemon)
+        woken = ConnectionControlEvent.createMatcher(self, WAKE)
+        while not ended:
+            await woken

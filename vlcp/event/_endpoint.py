@@ -12,7 +12,6 @@ The poller is edge-triggered: every routine tries first and waits for readiness 
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import ssl
@@ -20,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from vlcp.event import _sockets
 from vlcp.event._connevents import ConnectionControlEvent, ConnectionResetException, ConnectionWriteEvent
-from vlcp.event._control import Controlled
+from vlcp.event._control import WAKE, Controlled
 from vlcp.event._readbuffer import ReadBuffer
 from vlcp.event._reconnect import Action, Link, backoff
-from vlcp.event.core import POLLING_IN, POLLING_OUT, PollEvent
+from vlcp.event.core import POLLING_IN, PollEvent
 from vlcp.event.event import M_
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ _logger = logging.getLogger(__name__)
 #: Receive calls in a row before other routines get their turn
 _FAIR_READS = 16
 _DATAGRAM_SIZE = 65536
-_WAKE = "wake"
 _ENDINGS = (
     ConnectionControlEvent.SHUTDOWN,
     ConnectionControlEvent.RECONNECT,
@@ -127,14 +125,6 @@ class Connection(Controlled):
             raise ConnectionResetException(f"connection is down: {self!r}")
 
     # Reading
-
-    async def _writable(self, sock: Any) -> None:
-        self.scheduler.modifyPolling(sock, POLLING_IN | POLLING_OUT)
-        try:
-            await self._ready(PollEvent.WRITE_READY, sock)
-        finally:
-            if sock.fileno() >= 0:
-                self.scheduler.modifyPolling(sock, POLLING_IN)
 
     async def _receive(self, sock: Any, space: memoryview) -> int:
         """Receive into ``space``; return the number of bytes, 0 for the end of a stream."""
@@ -273,28 +263,6 @@ class Connection(Controlled):
         if self._open_directions <= 0 or self._datagram:
             self._order(ConnectionControlEvent.HANGUP, True, None)
 
-    async def _handshake(self, sock: Any) -> None:
-        """Finish the TLS handshake, if the socket needs one.
-
-        :raises OSError: it failed or took too long
-        """
-        if not isinstance(sock, ssl.SSLSocket):
-            return
-        timeout = self.protocol.connect_timeout
-        expired, _result = await self.execute_with_timeout(timeout, self._handshake_steps(sock))
-        if expired:
-            raise OSError(errno.ETIMEDOUT, f"TLS handshake took more than {timeout} s")
-
-    async def _handshake_steps(self, sock: ssl.SSLSocket) -> None:
-        while True:
-            step = _sockets.tls_step(sock)
-            if step is _sockets.DONE:
-                return
-            if step is _sockets.WANT_READ:
-                await self._ready(PollEvent.READ_READY, sock)
-            else:
-                await self._writable(sock)
-
     def _begin_session(self, sock: Any, first: bool) -> None:
         """Start the hook, the reading and the writing on a connected, registered socket."""
         self.connmark += 1
@@ -340,7 +308,7 @@ class Connection(Controlled):
             await self.protocol.keepalive(self)
         finally:
             self._link.probed(self._now)
-            self._order(_WAKE, False, None)
+            self._order(WAKE, False, None)
 
     async def _say_goodbye(self) -> None:
         await self.write(ConnectionWriteEvent(self, self.connmark, data=b"", EOF=True))
@@ -374,9 +342,9 @@ class Connection(Controlled):
             self._end_session()
         if self._failure is not None and ending == ConnectionControlEvent.HANGUP:
             _logger.info("connection lost: %r: %s", self, self._failure)
-            await self.protocol.error(self)
+            await self._hook(self.protocol.error(self))
         else:
-            await self.protocol.closed(self)
+            await self._hook(self.protocol.closed(self))
         return ending
 
     async def main(self) -> None:
@@ -390,7 +358,7 @@ class Connection(Controlled):
         self._register_socket(POLLING_IN)
         try:
             try:
-                await self._handshake(sock)
+                await self._handshake(sock, self.protocol.connect_timeout)
             except OSError as error:
                 _logger.info("TLS handshake with %r failed: %s", _sockets.peer_address(sock), error)
                 return
@@ -398,4 +366,4 @@ class Connection(Controlled):
         finally:
             self._link.stop()
             self._drop_socket()
-        await self.protocol.final(self)
+        await self._hook(self.protocol.final(self))

@@ -209,4 +209,4 @@ class TcpServer(Controlled):
                     self._apply(await self._next_order(None))
         finally:
             self._drop_socket(self.target.path)
-        await self.protocol.serverfinal(self)
+        await self._hook(self.protocol.serverfinal(self))

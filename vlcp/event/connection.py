@@ -162,7 +162,7 @@ class Client(Connection):
                 protocol.sslcheckhostname,
             )
         self.socket = _sockets.tls_wrap(self.socket, context, target.passive, target.host)
-        await self._handshake(self.socket)
+        await self._handshake(self.socket, protocol.connect_timeout)
 
     async def _connecting(self) -> None:
         try:
@@ -240,5 +240,5 @@ class Client(Connection):
             self._link.stop()
             self._drop_socket()
         if first:
-            await self.protocol.notconnected(self)
-        await self.protocol.final(self)
+            await self._hook(self.protocol.notconnected(self))
+        await self._hook(self.protocol.final(self))

@@ -83,7 +83,6 @@ class _Outbox:
         return items
 
     def close(self) -> None:
-        """Give the file descriptors back."""
         self.reader.close()
         self._writer.close()
 
@@ -304,11 +303,7 @@ def _run_task(event: TaskEvent, matcher: Any, send: Callable) -> None:
 
 
 class TaskPool(Connector):
-    """A pool of threads for small tasks.
-
-    :param scheduler: scheduler to run on
-    :param poolsize: most threads, besides those of tasks that want their own
-    """
+    """A pool of threads for small tasks; ``poolsize`` is the most threads, besides those of tasks that want their own."""
 
     def __init__(self, scheduler: Any = None, poolsize: int = 64) -> None:
         pool = ThreadPool(poolsize, _run_task)

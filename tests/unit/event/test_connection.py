@@ -580,6 +580,45 @@ def test_a_hook_that_fails_drops_the_connection():
     run_scheduler(main)
 
 
+def test_a_hook_that_fails_at_the_end_does_not_stop_a_persistent_client():
+    class Broken(Recorder):
+        async def closed(self, connection):
+            await super().closed(connection)
+            raise KeyError("clean-up")
+
+    async def main(container):
+        server = await listening(container, Echo())
+        used = Broken(persist=True, reconnect_timeseq=lambda: iter([0.01] * 100))
+        client = client_of(container, url_of(server), used)
+        await Hook.createMatcher("init", client)
+        await client.reset()
+        await Hook.createMatcher("reconnect_init", client)
+        await client.shutdown(True)
+        await until(container, lambda: used.calls[-1] == "final")
+
+    run_scheduler(main)
+
+
+def test_a_request_during_a_hook_is_not_lost():
+    class Slow(Recorder):
+        async def closed(self, connection):
+            await super().closed(connection)
+            await connection.wait_with_timeout(0.1)
+
+    async def main(container):
+        server = await listening(container, Echo())
+        used = Slow(persist=True)
+        client = client_of(container, url_of(server), used)
+        await Hook.createMatcher("init", client)
+        await client.reset()
+        await Hook.createMatcher("closed", client)
+        await client.shutdown()
+        await until(container, lambda: used.calls[-1] == "final")
+        assert used.calls == ["init", "closed", "final"]
+
+    run_scheduler(main)
+
+
 def test_a_server_stops_and_starts_listening():
     async def main(container):
         server = await listening(container, Echo())
