@@ -122,6 +122,8 @@ class CBQueue:
         """Remove the next event; return it and the events that the removal makes necessary."""
         if self._size <= self._stuck:
             raise IndexError("pop from a queue that is empty or blocked")
+        if not self._subqueues:
+            return self.defaultQueue.take()
         while True:
             multi = self._by_priority[self._ready[-1]]
             queue = multi.next_queue()
