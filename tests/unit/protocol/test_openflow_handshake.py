@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vlcp.protocol._wire.ofstream import HEADER, pack_header, split_messages
 from vlcp.protocol.openflow import _handshake as handshake
 from vlcp.protocol.openflow._handshake import Hello, State, Step
-from vlcp.protocol.openflow._session import Collector, Session, number
+from vlcp.protocol.openflow._session import MAX_PARTS, Collector, Session, number
 
 
 def bitmap(*words: int) -> bytes:
@@ -159,3 +159,11 @@ def test_fresh_numbers_are_written_into_messages_and_into_bundled_ones():
 def test_a_number_can_only_be_that_of_an_earlier_message(same):
     with pytest.raises(ValueError, match=f"message 1 cannot have the number of message {same}"):
         list(number([pack_header(4, 14, 0)] * 3, Session(), {1: same}))
+
+
+def test_the_answers_to_one_request_are_limited():
+    collector = Collector({5: "a"})
+    for _ in range(MAX_PARTS):
+        collector.add(5, "part", False)
+    with pytest.raises(ValueError, match="more than 10000 answers to the request with number 5"):
+        collector.add(5, "part", False)

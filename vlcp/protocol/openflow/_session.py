@@ -12,6 +12,8 @@ from vlcp.protocol.openflow._handshake import State
 MAX_XID = 0xFFFFFFFF
 #: Bytes of messages that are kept until a connection is set up.
 MAX_KEPT = 4 << 20
+#: Parts of one multipart reply that are accepted.
+MAX_PARTS = 10000
 
 _EXPERIMENTER = 4
 _ONF, _BUNDLE_ADD = 0x4F4E4600, 2301
@@ -37,7 +39,10 @@ class Collector:
         self.order: list[Any] = []
 
     def add(self, xid: int, message: Any, iserror: bool) -> None:
-        """File an answer; of several errors for one request the first stays."""
+        """File an answer; of several errors for one request the first stays.
+
+        :raises ValueError: more than :data:`MAX_PARTS` answers to one request
+        """
         key = self.keys[xid]
         self.order.append(message)
         if iserror:
@@ -45,6 +50,8 @@ class Collector:
         elif key not in self.replies:
             self.replies[key] = message
         elif isinstance(self.replies[key], list):
+            if len(self.replies[key]) >= MAX_PARTS:
+                raise ValueError(f"more than {MAX_PARTS} answers to the request with number {xid}")
             self.replies[key].append(message)
         else:
             self.replies[key] = [self.replies[key], message]

@@ -28,7 +28,7 @@ from vlcp.protocol.openflow._events import (
 )
 from vlcp.protocol.openflow._handshake import State
 from vlcp.protocol.openflow._incoming import DEFINITIONS, OpenflowConnections
-from vlcp.protocol.openflow._session import Collector, in_chunks, number
+from vlcp.protocol.openflow._session import MAX_PARTS, Collector, in_chunks, number
 from vlcp.protocol.openflow.defs import common, openflow13
 
 __all__ = [
@@ -45,8 +45,6 @@ __all__ = [
 _logger = logging.getLogger(__name__)
 #: Messages that are serialized, or handed to the socket, in one round of the scheduler.
 _ROUND = 200
-#: Parts of one multipart reply that are accepted.
-_MAX_PARTS = 10000
 #: Seconds a request in a batch adds to the time that its barrier may take.
 _SECONDS_PER_MESSAGE = 0.01
 
@@ -205,7 +203,7 @@ class Openflow(OpenflowConnections):
         what = repr(request._gettype())
         await self._write(connection, event)
         parts: list = []
-        while len(parts) < _MAX_PARTS:
+        while len(parts) < MAX_PARTS:
             message = await self._answer(connection, matcher, self.requesttimeout, what)
             parts.append(message)
             if message.header.type == common.OFPT_ERROR:
@@ -214,7 +212,7 @@ class Openflow(OpenflowConnections):
                 return parts
             if not multipart or not message.flags & openflow13.OFPMPF_REPLY_MORE:
                 return parts
-        raise OpenflowProtocolException(f"answer to {what} has more than {_MAX_PARTS} parts: {connection!r}")
+        raise OpenflowProtocolException(f"answer to {what} has more than {MAX_PARTS} parts: {connection!r}")
 
     async def batch(self, requests: Any, connection: Connection, container: Any, raiseonerror: bool = True) -> tuple:
         """Send several requests and a barrier; return when all of them are done. Requests need not have answers.
