@@ -63,6 +63,8 @@ class Codec:
         :param key: for the error
         :raises StoredValueError: the bytes are damaged, too long, or name unknown classes
         """
+        if not isinstance(data, bytes):
+            raise StoredValueError(key, "expected bytes, got %s" % (type(data).__name__,))
         try:
             text = _inflate(data)
             return pickle.loads(text) if self._pickle else decode_stored(text)

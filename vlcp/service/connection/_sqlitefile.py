@@ -236,14 +236,13 @@ class SqliteFile:
         return [Change(seq, origin, _unpacked(keys)) for seq, origin, keys in found]
 
     def has_news(self) -> bool:
-        """Return whether another connection committed since the last call.
+        """Return whether another connection committed since the last call, or the file is another one.
 
-        :raises StorageUnavailableException: the file cannot be read
+        :raises StorageUnavailableException: the file cannot be read now
         """
+        self.open(time.monotonic(), False)
         with self._failures():
-            if self._connection is None or self._identity != self._stat():
-                raise StorageUnavailableException("%s: the file is missing or another one" % (self.path,))
-            version = self._run("PRAGMA data_version")
+            version = (self._identity, self._run("PRAGMA data_version"))
             changed, self._data_version = version != self._data_version, version
             return changed
 

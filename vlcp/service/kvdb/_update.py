@@ -18,13 +18,20 @@ from vlcp.service.kvdb._txn.walk import Memo, Walker, run_walkers
 from vlcp.service.kvdb._txn.watches import Watches
 from vlcp.service.kvdb.redisnotifier import Notification, UpdateNotification
 from vlcp.utils.dataobject import DataObject, DataObjectUpdateEvent, ReferenceObject
-from vlcp.utils.exceptions import StaleResultException, StorageUnavailableException, WalkKeyNotRetrieved
+from vlcp.utils.exceptions import (
+    APIRejectedException,
+    ModuleAPICallTimeoutException,
+    StaleResultException,
+    StorageUnavailableException,
+    WalkKeyNotRetrieved,
+)
 from vlcp.utils.jsonencoder import StoredValueError
 
 _logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
 _COLLECT_SECONDS = 10.0
+_UNREADABLE = (StorageUnavailableException, ModuleAPICallTimeoutException, APIRejectedException)
 _PATIENT_CYCLES = 3
 """After so many cycles in which new changes kept arriving, the whole mirror is read at once."""
 
@@ -189,7 +196,7 @@ class UpdateRoutine:
             if self._fresh:
                 await self._notifier.add_listen(*self._fresh)
             values = await self._values(list(wanted))
-        except StorageUnavailableException as error:
+        except _UNREADABLE as error:
             self._dirty = {key: version for key, version in {**taken, **self._dirty}.items() if key in self.mirror}
             await self._unavailable(error)
             return False
@@ -276,7 +283,7 @@ class UpdateRoutine:
         request.future.set_result(result.saved)
         return True
 
-    async def _unavailable(self, error: StorageUnavailableException) -> None:
+    async def _unavailable(self, error: Exception) -> None:
         if not self._unreachable:
             self._unreachable = True
             _logger.warning("objectdb: the store cannot be read, older values are used: %s", error)
