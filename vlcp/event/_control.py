@@ -28,6 +28,7 @@ class Controlled(RoutineContainer):
         self.socket: Optional[socket.socket] = None
         self.connmark = -1
         self._registered = False
+        self._waits: dict = {}
         self._orders: collections.deque = collections.deque()
 
     @property
@@ -72,6 +73,7 @@ class Controlled(RoutineContainer):
     def _drop_socket(self, path: str = "") -> None:
         """Close the socket, if there is one, and remove the file ``path``."""
         sock, self.socket = self.socket, None
+        self._waits.clear()
         if sock is None:
             return
         if self._registered:
@@ -82,11 +84,15 @@ class Controlled(RoutineContainer):
     async def _ready(self, category: int, sock: Any) -> None:
         """Wait until a socket is ready or has failed."""
         fd = sock.fileno()
-        await M_(
-            PollEvent.createMatcher(fd, category),
-            PollEvent.createMatcher(fd, PollEvent.ERROR),
-            PollEvent.createMatcher(fd, PollEvent.HANGUP),
-        )
+        wait = self._waits.get((fd, category))
+        if wait is None:
+            # The same matchers each time: a routine that waits again for what it waited for need not register again.
+            wait = self._waits[(fd, category)] = M_(
+                PollEvent.createMatcher(fd, category),
+                PollEvent.createMatcher(fd, PollEvent.ERROR),
+                PollEvent.createMatcher(fd, PollEvent.HANGUP),
+            )
+        await wait
 
     async def _writable(self, sock: Any) -> None:
         self.scheduler.modifyPolling(sock, POLLING_IN | POLLING_OUT)
