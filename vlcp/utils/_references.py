@@ -355,6 +355,20 @@ class DataObjectSet:
         return created
 
 
+def references_in(value: Any, found: List[ReferenceObject]) -> None:
+    """Append the strong references in ``value``, a list or dictionary of any depth, to ``found``."""
+    kind = type(value)
+    if kind is ReferenceObject:
+        found.append(value)
+    elif kind is dict:
+        for item in value.values():
+            if type(item) is not WeakReferenceObject:
+                references_in(item, found)
+    elif kind is list or kind is tuple:
+        for item in value:
+            references_in(item, found)
+
+
 async def multiwaitif(
     references: Iterable[ReferenceObject], container: Any, expr: Callable[..., Any], nextchange: bool = False
 ) -> Any:

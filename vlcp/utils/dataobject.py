@@ -16,7 +16,9 @@ from vlcp.utils._references import (
     ReferenceObject,
     WeakReferenceObject,
     multiwaitif,
+    references_in,
 )
+from vlcp.utils._relationship import Relationship
 from vlcp.utils._storedform import encode_dict, plain_copy, register, tag
 from vlcp.utils._updaters import (
     AlreadyExistsException,
@@ -60,19 +62,6 @@ class IndexEntry(NamedTuple):
 
     key: str
     setkey: str
-
-
-def _references_in(value: Any, found: List[ReferenceObject]) -> None:
-    kind = type(value)
-    if kind is ReferenceObject:
-        found.append(value)
-    elif kind is dict:
-        for item in value.values():
-            if type(item) is not WeakReferenceObject:
-                _references_in(item, found)
-    elif kind is list or kind is tuple:
-        for item in value:
-            _references_in(item, found)
 
 
 class DataObject:
@@ -186,7 +175,7 @@ class DataObject:
         """Return the strong references in this object."""
         found: List[ReferenceObject] = []
         for value in self.__dict__.values():
-            _references_in(value, found)
+            references_in(value, found)
         return found
 
     def kvdb_retrievelist(self) -> List[str]:
@@ -327,46 +316,6 @@ def _refuse_reserved(cls: type, names: Dict[str, Any]) -> None:
     if not _RESERVED.isdisjoint(names):
         name = min(_RESERVED.intersection(names))
         raise ValueError("%s: an attribute cannot be named %r" % (cls.__name__, name))
-
-
-class Relationship:
-    """Two classes whose objects live and die together.
-
-    :param left: class of the leading object
-    :param right: class of the object that goes with it
-    :param joined_key_pairs: pairs (index of left, index of right); every index of ``right`` is named
-    """
-
-    def __init__(self, left: Any, right: Any, *joined_key_pairs: Tuple[str, str]) -> None:
-        self.left = left
-        self.right = right
-        self._to_right = {second: first for first, second in joined_key_pairs}
-        self._to_left = dict(joined_key_pairs)
-
-    def rightkey(self, leftkey: Any) -> str:
-        """Return the key on the right side.
-
-        :param leftkey: key, reference or object of the left class
-        :raises ValueError: it is no key of the left class
-        """
-        return self._convert(leftkey, self.left, self.right, self._to_right)
-
-    def leftkey(self, rightkey: Any) -> str:
-        """Return the key on the left side.
-
-        :param rightkey: key, reference or object of the right class
-        :raises ValueError: it is no key of the right class
-        """
-        return self._convert(rightkey, self.right, self.left, self._to_left)
-
-    @staticmethod
-    def _convert(key: Any, source: Any, target: Any, names: Dict[str, str]) -> str:
-        text = key if isinstance(key, str) else key.getkey()
-        values = split_key(source._prefix, len(source._indices), text)
-        if values is None:
-            raise ValueError("%.200r is no key of a %s" % (text, source.__name__))
-        known = dict(zip(source._indices, values))
-        return target.default_key(*[known[names[name]] for name in target._indices])
 
 
 class UniqueKeySet(DataObject):

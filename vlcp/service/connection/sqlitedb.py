@@ -117,7 +117,10 @@ class SQLiteDB(Module):
         """Close the file after the transactions that are under way."""
         await super().unload(container, force)
         for thread, file in ((self._reader, self._reading), (self._writer, self._writing)):
-            await thread.submit(self._bridge.job(lambda job, file=file: file.close()))
+            try:
+                await thread.submit(self._bridge.job(lambda job, file=file: file.close()))
+            except StorageUnavailableException as error:
+                _logger.warning("sqlitedb: %s is left open: %s", file.path, error)
             thread.stop()
         self._bridge.close()
 
