@@ -87,7 +87,7 @@ def test_ports_and_logical_networks_keep_their_physical_network(world):
         world.run(plugin.deletephysicalnetwork(), {"p": {}})
     world.run(plugin.deletelogicalnetwork(), {"l": {}})
     world.run(plugin.deletephysicalnetwork(), {"p": {}})
-    assert {cls for cls in map(type, world.data.values())} == {PhysicalNetworkSet, PhysicalPortSet, LogicalNetworkSet}
+    assert set(map(type, world.data.values())) == {PhysicalNetworkSet, PhysicalPortSet, LogicalNetworkSet}
     assert world.names(PhysicalNetworkSet) == world.names(PhysicalPortSet) == world.names(LogicalNetworkSet) == []
 
 
