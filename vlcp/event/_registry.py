@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Iterable
 
 from vlcp.event.event import EventMatcher
@@ -22,6 +23,8 @@ class Registry:
         #: runnable -> the matchers it is registered with
         self._runnables: dict[Any, set] = {}
         self._daemons: set = set()
+        self._starting: deque = deque()
+        self._yielded: list = []
 
     def register(self, matchers: Iterable[EventMatcher], runnable: Any) -> None:
         """Let a runnable wait for events.
@@ -46,7 +49,7 @@ class Registry:
     def exchange(self, old: EventMatcher, new: EventMatcher, runnable: Any) -> None:
         """Let a registered runnable wait for ``new`` instead of ``old``: the usual case, made short."""
         registered = self._runnables[runnable]
-        registered.remove(old)
+        registered.discard(old)
         registered.add(new)
         self.matchtree.remove(old, runnable)
         self.matchtree.insert(new, runnable)
@@ -86,3 +89,11 @@ class Registry:
     def is_registered(self, runnable: Any) -> bool:
         """Return whether a runnable has not ended."""
         return runnable in self._runnables
+
+    def yield_(self, runnable: Any) -> None:
+        """Wake a runnable up after the next poll, with ``(None, None)``."""
+        self._yielded.append(runnable)
+
+    def start_later(self, runnable: Any) -> None:
+        """Resume a registered runnable for the first time as soon as the current one is suspended."""
+        self._starting.append(runnable)

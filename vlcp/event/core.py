@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import logging
 import time
-from collections import deque
 from typing import Any, Callable
 
 from vlcp.event._dispatch import Dispatcher
@@ -114,8 +113,6 @@ class Scheduler(Registry):
         self._timers = TimerHeap()
         self._dispatcher = Dispatcher(self.matchtree, self.eventtree, self.queue, self._resume, order)
         self._syscalls = SyscallSlot()
-        self._starting: deque = deque()
-        self._yielded: list = []
         self._want_continue = False
         #: see RoutineContainer.get_container
         self.shared_container: Any = None
@@ -127,14 +124,6 @@ class Scheduler(Registry):
         self._mark = self.current_time
         if isinstance(self.polling, SelectPolling):
             self.polling.use_interest(self._has_poll_waiter)
-
-    def yield_(self, runnable: Any) -> None:
-        """Wake a runnable up after the next poll, with ``(None, None)``."""
-        self._yielded.append(runnable)
-
-    def start_later(self, runnable: Any) -> None:
-        """Resume a registered runnable for the first time as soon as the current one is suspended."""
-        self._starting.append(runnable)
 
     # Events
 
@@ -324,7 +313,8 @@ class Scheduler(Registry):
             self._want_continue = False
             self._dispatcher.deliver(SystemControlEvent(SystemControlEvent.CONTINUE))
         for runnable in yielded:
-            if runnable in self._runnables:
+            # One that was terminated meanwhile may wait for something else in its clean-up.
+            if runnable in self._runnables and getattr(runnable, "waiting", None) is None:
                 self._resume(runnable, None, None)
 
     # The border around a routine

@@ -8,6 +8,7 @@ up in a tree of dictionaries (:mod:`vlcp.event.matchtree`).
 
 from __future__ import annotations
 
+import itertools
 import keyword
 import logging
 import warnings
@@ -110,6 +111,7 @@ class M_:
 _MAX_REPR = 200
 # A chain of differences is flattened when it gets longer than this.
 _MAX_CHAIN = 64
+_local_classes = itertools.count()
 
 
 class Diff_:
@@ -314,8 +316,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= _MAX_REPR else f"{text[:_MAX_REPR]}..."
 
 
-def _typename(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
+def _typename(cls: Any) -> str:
+    """Return the name of a class in paths: the same after its module is reloaded, and unique for a local class."""
+    if "_own_typename" not in cls.__dict__:
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        cls._own_typename = f"{name}#{next(_local_classes)}" if "<locals>" in name else name
+    return cls._own_typename
 
 
 def _set_layout(cls: type, own: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ may wait for the same one.  The end of a waiting routine does not cancel the fut
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from typing import Any, Iterator
 
@@ -146,7 +147,7 @@ class RoutineFuture(Future):
         """Terminate the routine; those who wait get :class:`FutureCancelledException`.  Does nothing after the end."""
         if self._done:
             return
-        if not self.routine.started:
+        if not self.routine.started and inspect.iscoroutine(self._subprocess):
             self._subprocess.close()
         self.routine.close()
         if not self._done:

@@ -119,6 +119,22 @@ def test_a_failing_test_function_warns_and_does_not_match():
         assert not matcher.isMatch(PortCreated(1, 2))
 
 
+def test_two_local_classes_of_one_name_are_different():
+    def make():
+        @with_indices("n")
+        class Local(Event):
+            pass
+
+        return Local
+
+    first, second = make(), make()
+    assert first.createMatcher(1).isMatch(first(1))
+    assert not first.createMatcher(1).isMatch(second(1))
+    assert first.getTypename() != second.getTypename()
+    assert Event.getTypename() is None
+    assert PortCreated.getTypename().endswith("PortCreated")
+
+
 def test_repr_is_short_and_names_the_class():
     text = repr(PortCreated(1, 2, data=b"x" * 10000))
     assert "PortCreated(id=1, network=2" in text

@@ -189,6 +189,32 @@ def test_a_terminated_routine_may_await_in_its_clean_up():
     run(main)
 
 
+def test_a_routine_terminated_while_it_yields_is_not_woken_in_its_clean_up():
+    class Yield:
+        def __await__(self):
+            yield None
+
+    async def main(c):
+        seen = []
+
+        async def sub():
+            try:
+                await Yield()
+                seen.append("yielded")
+                await Yield()
+            finally:
+                seen.append(await c.wait_with_timeout(1))
+
+        routine = c.subroutine(sub(), False)
+        await c.do_events()
+        await c.do_events()
+        routine.close()
+        await c.wait_with_timeout(3)
+        return seen
+
+    assert run(main) == ["yielded", (True, None, None)]
+
+
 def test_a_routine_can_terminate_itself():
     async def main(c):
         seen = []
