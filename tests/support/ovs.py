@@ -71,7 +71,8 @@ class OvsInstance:
         database = str(self.directory / "conf.db")
         if not os.path.exists(database):
             self.run("ovsdb-tool", "create", database, SCHEMA)
-        self._start("ovsdb-server", database, f"--remote=punix:{self.database_socket}", "-vconsole:err")
+        remotes = [f"--remote=punix:{self.database_socket}", "--remote=db:Open_vSwitch,Open_vSwitch,manager_options"]
+        self._start("ovsdb-server", database, *remotes, "-vconsole:err")
         self._wait(lambda: self.run("ovsdb-client", "list-dbs", f"unix:{self.database_socket}", timeout_s=2))
 
     def start_switch(self) -> None:

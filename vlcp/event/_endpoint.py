@@ -60,6 +60,7 @@ class Connection(Controlled):
         self.has_own_queues = False
         self._datagram = False
         self._can_send = False
+        self._delivering = False
         self._open_directions = 0
         self._failure: Optional[BaseException] = None
         self._session_routines: list = []
@@ -141,6 +142,12 @@ class Connection(Controlled):
                 if not (self._datagram and error.errno in _sockets.DATAGRAM_ERRORS):
                     raise
 
+    async def _deliver(self, events: list) -> None:
+        self._delivering = True
+        for event in events:
+            await self.wait_for_send(event)
+        self._delivering = False
+
     async def _read_stream(self, sock: Any) -> None:
         buffer = ReadBuffer(self.protocol.buffersize)
         reads = 0
@@ -150,8 +157,7 @@ class Connection(Controlled):
             self._link.received(self._now)
             events, keep = self.protocol.parse(self, buffer.filled(count), laststart)
             buffer.keep(keep if count else 0)
-            for event in events:
-                await self.wait_for_send(event)
+            await self._deliver(events)
             if not count:
                 return
             reads += 1
@@ -168,8 +174,7 @@ class Connection(Controlled):
                 continue
             self._link.received(self._now)
             events, _keep = self.protocol.parse(self, space[:count], 0)
-            for event in events:
-                await self.wait_for_send(event)
+            await self._deliver(events)
             reads += 1
             if reads % _FAIR_READS == 0:
                 await self.do_events()
@@ -270,6 +275,7 @@ class Connection(Controlled):
         self.remoteaddr = _sockets.peer_address(sock)
         self._datagram = sock.type == _sockets.socket.SOCK_DGRAM
         self._failure = None
+        self._delivering = False
         self._open_directions = 2
         self._can_send = self.connected = True
         self._link.connected(self._now)
@@ -320,6 +326,9 @@ class Connection(Controlled):
             now = self._now
             if deadline is not None and now >= deadline:
                 return ending
+            if self._delivering:
+                # Silence is our own doing while received events wait for their consumers.
+                self._link.received(now)
             if self._link.run(now) is Action.PROBE:
                 self._session_routine(self._probe())
             waits = [self._link.timeout(now), None if deadline is None else deadline - now]

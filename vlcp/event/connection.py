@@ -110,7 +110,9 @@ class Client(Connection):
         raise error
 
     def _local_address(self, family: int) -> Any:
-        if self.bindaddress is None or family == _sockets.socket.AF_UNIX:
+        if self.bindaddress is None or self.target.kind == "unix":
+            return None
+        if family == _sockets.socket.AF_UNIX:
             return self.bindaddress
         return _sockets.parse_bind_address(self.bindaddress)
 

@@ -510,6 +510,28 @@ def test_no_probe_while_data_comes():
     run_scheduler(main)
 
 
+def test_no_probe_while_our_own_consumers_are_behind():
+    class Behind(Recorder):
+        def parse(self, connection, data, laststart):
+            return ([Received(connection, data=bytes(data))] if data else [], 0)
+
+        def message_matchers(self, connection):
+            return (("message", Received.createMatcher(connection)),)
+
+        async def keepalive(self, connection):
+            self._called("keepalive", connection)
+
+    async def main(container):
+        served = Behind(createqueue=True, messagequeuesize=2, keepalivetime=0.05, buffersize=16)
+        server = await listening(container, served)
+        peer = socket.create_connection(server.localaddr)
+        peer.sendall(b"z" * 200)
+        await container.wait_with_timeout(0.3)
+        assert served.calls == ["init"]
+
+    run_scheduler(main)
+
+
 def test_a_peer_that_closes_its_side_still_gets_what_is_left():
     async def main(container):
         server = await listening(container, Echo())

@@ -368,6 +368,24 @@ def test_five_hundred_ports_at_once_are_told_quickly(ovs):
     run_watch(main)
 
 
+def test_a_database_may_connect_by_itself(ovs):
+    manager["module.jsonrpcserver.url"] = "tcp://127.0.0.1:0/"
+    manager["module.jsonrpcserver.client"] = False
+    dpid = ovs.add_bridge("br0")
+    ovs.add_port("br0", "p1", "lp-1")
+
+    async def main(watch):
+        await watch.load(OVSDBPortManager)
+        (server,) = await call_api(watch.container, "jsonrpcserver", "getservers")
+        ovs.vsctl("set-manager", f"tcp:127.0.0.1:{server.localaddr[1]}")
+        assert (await watch.ports("waitportbyid", id="lp-1", timeout=5))[0] == dpid
+        assert await watch.manager("getendpoints") == ["127.0.0.1"]
+        connections = await watch.manager("getconnectionsbyendpointname", name="localhost")
+        assert connections == await watch.manager("getallconnections")
+
+    run_watch(main)
+
+
 def test_a_refused_write_raises(ovs):
     dpid = ovs.add_bridge("br0")
 
