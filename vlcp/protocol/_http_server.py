@@ -100,7 +100,9 @@ class ServerSide(Side):
                 if item is None:
                     break
                 if type(item) is RequestHead:
-                    events.append(self._begin(item))
+                    request = self._begin(item)
+                    if not self.protocol.serve_now(request):
+                        events.append(request)
                 elif type(item) is Body:
                     self._incoming.body.feed(item.data)
                 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any, Callable, List, Optional, Tuple
 
 from vlcp.event.connection import ConnectionWriteEvent
@@ -29,24 +30,49 @@ class Outbox:
         self._connmark = connection.connmark
         self._on_progress = on_progress
         self._awaited = False
+        self._socket = connection.socket if type(connection.socket) is socket.socket else None
+        self._queued = 0
         self.pending = 0
 
     def put(self, data: bytes, eof: bool = False) -> None:
-        """Send ``data`` behind what was put before; with ``eof`` close the sending side after it."""
+        """Send ``data`` behind what was put before; with ``eof`` close the sending side after it.
+
+        Most responses fit into the buffer of the socket: they are sent at once, without an event. What does not fit
+        goes the normal way, and an empty piece behind it tells when the socket is free again.
+        """
         connection = self._connection
-        if connection.connected and connection.connmark == self._connmark:
-            self.pending += len(data)
-            connection.scheduler.emergesend(ConnectionWriteEvent(connection, self._connmark, data=data, EOF=eof))
+        if not connection.connected or connection.connmark != self._connmark:
+            return
+        if self._queued == 0 and data and self._socket is not None:
+            data = self._send_now(data)
+            if not data and not eof:
+                return
+        self._queue(data, eof)
+        if data and not eof:
+            self._queue(b"", False)
+
+    def _send_now(self, data: bytes) -> bytes:
+        """Return what the socket did not take; an error shows again when the rest is sent."""
+        try:
+            sent = self._socket.send(data)  # type: ignore[union-attr]
+        except OSError:
+            return data
+        return data[sent:]
+
+    def _queue(self, data: bytes, eof: bool) -> None:
+        self._queued += 1
+        self.pending += len(data)
+        event = ConnectionWriteEvent(self._connection, self._connmark, data=data, EOF=eof)
+        self._connection.scheduler.emergesend(event)
 
     def taken(self, event: ConnectionWriteEvent) -> None:
         """The connection has sent everything before this event and takes its data now."""
+        self._queued -= 1
         self.pending -= len(event.data)
         self._on_progress()
         if self._awaited and self.pending < _PENDING_LIMIT:
             self._awaited = False
-            self._connection.scheduler.emergesend(
-                HttpStateChange(self._connection, self._connmark, HttpStateChange.NEXTOUTPUT)
-            )
+            self._connection.scheduler.emergesend(HttpStateChange(self._connection, self._connmark, HttpStateChange.NEXTOUTPUT))
 
     async def room(self) -> None:
         """Wait until little is left to send, or the session is over."""

@@ -10,7 +10,7 @@ Parsing is in ``_wire.http1``; the state of one connection is ``connection.wire`
 from __future__ import annotations
 
 import logging
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 from weakref import WeakKeyDictionary
 
 from vlcp.config import defaultconfig
@@ -45,9 +45,25 @@ __all__ = [
     "error_page",
     "escape",
     "escape_b",
+    "servers_of",
 ]
 
 _logger = logging.getLogger(__name__)
+
+
+_servers: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def servers_of(scheduler: Any) -> List[Callable[[HttpRequestEvent], bool]]:
+    """Return the list of functions that are offered each new request before it is sent as an event.
+
+    Such a function starts to serve the request, sets ``canignore`` and returns True, or returns False. It saves the way
+    through the event queue; nothing else is different.
+    """
+    found = _servers.get(scheduler)
+    if found is None:
+        found = _servers[scheduler] = []
+    return found
 
 
 @defaultconfig
@@ -199,6 +215,13 @@ class Http(Protocol):
                     side.deadline_passed()
 
     # Serving
+
+    def serve_now(self, event: HttpRequestEvent) -> bool:
+        """Offer a new request to those who serve requests directly; return whether one of them took it.
+
+        Else it is sent as an event.
+        """
+        return any(offer(event) for offer in servers_of(event.connection.scheduler))
 
     def start_response(
         self, connection: Any, xid: int, status: Any, headers: Any, outputstream: Any, disabledeflate: bool = False

@@ -14,11 +14,11 @@ import functools
 import inspect
 import logging
 import re
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from vlcp.event.runnable import EventHandler, RoutineContainer
-from vlcp.protocol.http import HttpRequestEvent
+from vlcp.protocol.http import HttpRequestEvent, servers_of
 from vlcp.utils._environment import Environment
 from vlcp.utils._forms import unquote_plus_to_bytes
 from vlcp.utils._request import HttpExitException, HttpInputException, HttpRewriteLoopException
@@ -73,6 +73,16 @@ async def _fail(env: Environment, status: int, text: str) -> None:
         await env.error(status, showerror=text)
 
 
+async def _serve_event(event: HttpRequestEvent, handler: Callable[[HttpRequestEvent], Any]) -> None:
+    """Run a handler of :meth:`Dispatcher.routeevent`; an exception is answered with 500."""
+    try:
+        await handler(event)
+    except Exception:
+        _logger.exception("handler failed: %r", event)
+        protocol = event.createby
+        protocol.response_to(event.connection, event.xid, protocol.create_error_response(event.connection, event.xid, 500))
+
+
 class Dispatcher(EventHandler):
     """Gives requests to the handlers of their paths.
 
@@ -87,21 +97,50 @@ class Dispatcher(EventHandler):
     def __init__(self, scheduler: Any = None, daemon: bool = False, vhost: str = "") -> None:
         super().__init__(scheduler, daemon)
         self.vhost = vhost
-        self._tables: dict = {}
+        self._tables: Dict[str, RouteTable] = {}
+        matcher = HttpRequestEvent.createMatcher(_ismatch=lambda event: self._find(event) is not None)
+        self.registerHandler(matcher, lambda event, scheduler: self._offer(event))
+        if scheduler is not None:
+            self._serve(scheduler)
 
-    def _table(self, vhost: Optional[str]) -> RouteTable:
-        name = self.vhost if vhost is None else vhost
-        table = self._tables.get(name)
-        if table is None:
-            table = self._tables[name] = RouteTable()
-            matcher = HttpRequestEvent.createMatcher(_ismatch=functools.partial(_finds, table, name))
-            self.registerHandler(matcher, functools.partial(_dispatch, table))
-        return table
+    def bind(self, scheduler: Any) -> None:
+        """Set the scheduler, and serve its requests from now on."""
+        super().bind(scheduler)
+        self._serve(scheduler)
+
+    def _serve(self, scheduler: Any) -> None:
+        servers = servers_of(scheduler)
+        if self._offer not in servers:
+            servers.append(self._offer)
+
+    def close(self) -> None:
+        """Serve no more requests."""
+        if self.scheduler is not None and self._offer in servers_of(self.scheduler):
+            servers_of(self.scheduler).remove(self._offer)
+        super().close()
+
+    def _find(self, event: HttpRequestEvent) -> Any:
+        table = self._tables.get(event.createby.vhost)
+        if table is None or event.canignore:
+            return None
+        path, _, _ = event.path.partition(b"?")
+        return table.find(event.host, unquote_to_bytes(path) if b"%" in path else path, event.method)
+
+    def _offer(self, event: HttpRequestEvent) -> bool:
+        """Serve a request if there is a route for it; return whether there is one."""
+        found = self._find(event)
+        if found is None:
+            return False
+        event.canignore = True
+        route, match = found
+        route.serve(event, match)
+        return True
 
     def _add(self, path: Any, start: Callable, host: Any, vhost: Optional[str], method: Any) -> None:
         pattern = re.compile(path.encode("utf-8") if isinstance(path, str) else path)
         wanted = host.encode("ascii") if isinstance(host, str) else host
-        self._table(vhost).add(path, Route(pattern, wanted, method_set(method), start))
+        table = self._tables.setdefault(self.vhost if vhost is None else vhost, RouteTable())
+        table.add(path, Route(pattern, wanted, method_set(method), start))
 
     def routeevent(
         self,
@@ -123,7 +162,7 @@ class Dispatcher(EventHandler):
         home = _home(routinemethod, container)
 
         def start(event: HttpRequestEvent, match: Any) -> None:
-            (home or event.connection).subroutine(routinemethod(event), False)
+            (home or event.connection).subroutine(_serve_event(event, routinemethod), False)
 
         self._add(path, start, host, vhost, method)
 
@@ -269,29 +308,6 @@ def _home(method: Callable, container: Optional[RoutineContainer]) -> Optional[R
         return container
     owner = getattr(method, "__self__", None)
     return owner if isinstance(owner, RoutineContainer) else None
-
-
-def _finds(table: RouteTable, vhost: str, event: HttpRequestEvent) -> bool:
-    if event.createby.vhost != vhost or event.canignore:
-        return False
-    path, _, _ = event.path.partition(b"?")
-    found = table.find(event.host, unquote_to_bytes(path) if b"%" in path else path, event.method)
-    if found is None:
-        return False
-    event.found = (table, found)
-    return True
-
-
-def _dispatch(table: RouteTable, event: HttpRequestEvent, scheduler: Any) -> None:
-    if event.canignore:
-        return
-    owner, found = event.found
-    if owner is not table:
-        path, _, _ = event.path.partition(b"?")
-        found = table.find(event.host, unquote_to_bytes(path), event.method)
-    event.canignore = True
-    route, match = found
-    route.serve(event, match)
 
 
 class HttpHandler(RoutineContainer):

@@ -24,7 +24,9 @@ Each byte is looked at a fixed number of times, however the input is cut.
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, Dict, Optional, Tuple
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Deque, Dict, Mapping, Optional, Tuple
 
 from vlcp.protocol._wire.http1_messages import Body, End, Event, RequestHead, ResponseHead
 from vlcp.protocol._wire.http_headers import (
@@ -37,6 +39,7 @@ from vlcp.protocol._wire.http_headers import (
     body_length,
     chunk_size,
     combine,
+    is_clean,
     keeps_alive,
     parse_fields,
     parse_request_line,
@@ -56,6 +59,7 @@ DONE = "done"
 ERROR = "error"
 
 _EMPTY_LINES = 8
+_CACHED_BLOCK = 1024
 _NO_BODY_STATUS = frozenset((204, 304))
 
 
@@ -133,8 +137,10 @@ class _Reader:
             return None
         raise ProtocolError("connection closed inside a message")
 
-    def _idle(self) -> None:
+    def _idle(self) -> Optional[Event]:
         buffer = self._buffer
+        if not buffer:
+            return None
         while buffer[:2] == b"\r\n":
             self._empty_lines += 1
             if self._empty_lines > _EMPTY_LINES:
@@ -143,6 +149,8 @@ class _Reader:
         if buffer and buffer != b"\r":
             self._empty_lines = 0
             self.state = HEADERS
+            return self._headers()
+        return None
 
     def _take_head(self) -> Optional[bytes]:
         """Return the bytes before the empty line that ends a head, or None."""
@@ -172,19 +180,16 @@ class _Reader:
             raise ProtocolError("head is longer than %d bytes" % (limits.header,))
         self._scan = len(buffer)
 
-    def _split_head(self, head: bytes) -> Tuple[bytes, Fields, Dict[bytes, bytes]]:
-        if BAD_HEAD_BYTES.search(head):
-            raise ProtocolError("line end or control character in a head")
-        lines = head.split(b"\r\n")
-        first = lines.pop(0)
+    def _split_head(self, head: bytes) -> Tuple[bytes, bytes]:
+        """Return (first line, field lines) of a head."""
+        first, _, block = head.partition(b"\r\n")
         if len(first) > self.limits.head_line:
             raise ProtocolError("first line is longer than %d bytes" % (self.limits.head_line,))
-        if len(lines) > self.limits.header_count:
+        if block and block.count(b"\r\n") >= self.limits.header_count:
             raise ProtocolError("more than %d headers" % (self.limits.header_count,))
-        if len(head) > self.limits.header and any(len(line) > self.limits.header for line in lines):
+        if len(block) > self.limits.header and any(len(line) > self.limits.header for line in block.split(b"\r\n")):
             raise ProtocolError("header is longer than %d bytes" % (self.limits.header,))
-        fields = parse_fields(lines)
-        return first, fields, combine(fields)
+        return first, block
 
     def _start_body(self, length: int) -> None:
         self._remaining = length
@@ -302,6 +307,30 @@ class _Reader:
     }
 
 
+def _parse_block(block: bytes) -> Tuple[Fields, Dict[bytes, bytes]]:
+    if not is_clean(block):
+        raise ProtocolError("line end or control character in a head")
+    fields = parse_fields(block.split(b"\r\n")) if block else []
+    return fields, combine(fields)
+
+
+def _read_fields(block: bytes, minor: int) -> Tuple[Fields, Mapping[bytes, bytes], int, bool, bool]:
+    """Return (fields, combined fields, length, keeps alive, expects 100) of a request's field lines."""
+    fields, combined = _parse_block(block)
+    if minor > 0 and b"host" not in combined:
+        raise ProtocolError("no Host header")
+    length = body_length(combined, minor) or 0
+    expect = combined.get(b"expect")
+    if expect is not None and expect.lower() != b"100-continue":
+        raise ProtocolError("unknown expectation %r" % (expect[:64],), 417)
+    expects = expect is not None and minor > 0 and length != 0
+    return tuple(fields), MappingProxyType(combined), length, keeps_alive(combined, minor), expects
+
+
+# A client sends the same fields again and again with other targets.
+_read_same_fields = lru_cache(maxsize=256)(_read_fields)
+
+
 class RequestReader(_Reader):
     """The server's reader: requests, one after the other.
 
@@ -314,20 +343,14 @@ class RequestReader(_Reader):
         head = self._take_head()
         if head is None:
             return None
-        first, fields, combined = self._split_head(head)
+        first, block = self._split_head(head)
         method, target, minor = parse_request_line(first)
-        host = combined.get(b"host")
-        if host is None and minor > 0:
-            raise ProtocolError("no Host header")
-        host, target = split_target(method, target, host)
-        length = body_length(combined, minor) or 0
-        self._again = keeps_alive(combined, minor)
+        read = _read_same_fields if len(block) <= _CACHED_BLOCK else _read_fields
+        fields, combined, length, again, expects = read(block, minor)
+        host, target = split_target(method, target, combined.get(b"host"))
+        self._again = again
         self._start_body(length)
-        expect = combined.get(b"expect")
-        if expect is not None and expect.lower() != b"100-continue":
-            raise ProtocolError("unknown expectation %r" % (expect[:64],), 417)
-        expects = expect is not None and minor > 0 and length != 0
-        return RequestHead(method, target, host, minor, fields, combined, length, self._again, expects)
+        return RequestHead(method, target, host, minor, fields, combined, length, again, expects)
 
 
 class ResponseReader(_Reader):
@@ -357,7 +380,8 @@ class ResponseReader(_Reader):
         head = self._take_head()
         if head is None:
             return None
-        first, fields, combined = self._split_head(head)
+        first, block = self._split_head(head)
+        fields, combined = _parse_block(block)
         status, reason, minor = parse_status_line(first)
         if status < 200 and status != 101:
             self.state = IDLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Union
+from typing import Mapping, NamedTuple, Union
 
 from vlcp.protocol._wire.http_headers import Fields
 
@@ -20,7 +20,7 @@ class RequestHead(NamedTuple):
     host: bytes
     minor: int
     fields: Fields
-    combined: Dict[bytes, bytes]
+    combined: Mapping[bytes, bytes]
     length: int
     keepalive: bool
     expects_continue: bool
@@ -36,7 +36,7 @@ class ResponseHead(NamedTuple):
     reason: bytes
     minor: int
     fields: Fields
-    combined: Dict[bytes, bytes]
+    combined: Mapping[bytes, bytes]
     length: int
     keepalive: bool
     isfinal: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-Fields = List[Tuple[bytes, bytes]]
+Fields = Sequence[Tuple[bytes, bytes]]
 
 CHUNKED = -1
 """Value of ``length``: the body is sent in chunks."""
@@ -29,6 +29,7 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7
 BAD_HEAD_BYTES = re.compile(rb"\r(?=[^\n])|(?<!\r)\n|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """What may not stand anywhere in a head: a bare CR or LF, a control character (RFC 9110 5.5)."""
 
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\r\n") + b"\x7f"
 _SINGLE = frozenset((b"host", b"authorization", b"origin", b"sec-fetch-site"))
 _NAME_CACHE: Dict[bytes, bytes] = {}
 _NAME_CACHE_LIMIT = 256
@@ -58,6 +59,14 @@ class Limits(NamedTuple):
     header_count: int = 1024
     trailer: int = 8192
     trailer_count: int = 16
+
+
+def is_clean(head: bytes) -> bool:
+    """Tell whether a whole head is free of :data:`BAD_HEAD_BYTES`; the quick form of searching for them."""
+    if len(head.translate(None, _CONTROLS)) != len(head):
+        return False
+    ends = head.count(b"\r\n")
+    return head.count(b"\r") == ends and head.count(b"\n") == ends
 
 
 def field_name(name: bytes) -> bytes:

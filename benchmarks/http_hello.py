@@ -1,0 +1,170 @@
+"""HTTP GET through Dispatcher: requests a second, keep-alive, 32 connections, against aiohttp's server.
+
+Each server runs in a process of its own on one core; wrk runs on another one. Without wrk a client of this file is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+CONNECTIONS = 32
+SECONDS = 4
+ROUNDS = 3
+BODY = b"Hello, world"
+REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def serve_vlcp(port: int) -> None:
+    """Serve BODY with this project until killed."""
+    from vlcp.config import manager
+    from vlcp.server.module import Module, depend
+    from vlcp.server.server import Server
+    from vlcp.service.connection import httpserver
+    from vlcp.utils.http import HttpHandler
+
+    class Hello(HttpHandler):
+        @HttpHandler.route(b"/")
+        async def hello(self, env: Any) -> None:
+            env.header(b"Content-Type", b"text/plain")
+            env.outputdata(BODY)
+
+    @depend(httpserver.HttpServer)
+    class HelloModule(Module):
+        def __init__(self, server: Any) -> None:
+            super().__init__(server)
+            self.routines.append(Hello(self.scheduler))
+
+    sys.modules["__main__"].HelloModule = HelloModule  # type: ignore[attr-defined]
+    HelloModule.__module__ = "__main__"
+    manager["module.httpserver.url"] = f"tcp://127.0.0.1:{port}/"
+    manager["server.startup"] = ("__main__.HelloModule",)
+    Server().serve()
+
+
+def serve_aiohttp(port: int) -> None:
+    """Serve BODY with aiohttp until killed."""
+    from aiohttp import web
+
+    async def hello(request: Any) -> Any:
+        return web.Response(body=BODY, content_type="text/plain")
+
+    application = web.Application()
+    application.router.add_get("/", hello)
+    web.run_app(application, host="127.0.0.1", port=port, print=None, access_log=None)
+
+
+SERVERS = {"vlcp": serve_vlcp, "aiohttp": serve_aiohttp}
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port: int) -> None:
+    """Return when the server listens.
+
+    :raises TimeoutError: it does not within 20 seconds
+    """
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
+def load_with_wrk(port: int) -> float:
+    """Return requests a second as wrk counts them."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}", f"http://127.0.0.1:{port}/"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in text or "Socket errors" in text:
+        raise RuntimeError(f"the server failed under load: {text}")
+    return float(re.search(r"Requests/sec:\s+([0-9.]+)", text).group(1))
+
+
+def load_with_threads(port: int) -> float:
+    """Return requests a second of a few threads with blocking sockets; slower than wrk, the same for both servers."""
+    counts = [0] * CONNECTIONS
+    end = time.monotonic() + SECONDS
+
+    def ask(index: int) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            while time.monotonic() < end:
+                connection.sendall(REQUEST)
+                data = b""
+                while not data.endswith(BODY):
+                    data += connection.recv(4096)
+                counts[index] += 1
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / SECONDS
+
+
+def pin(core: int) -> None:
+    """Bind this process to one core, where the system can."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[core % len(cores)]})
+
+
+class Running:
+    """A server in a process of its own, on the first core."""
+
+    def __init__(self, name: str) -> None:
+        self.port = free_port()
+        command = [sys.executable, __file__, name, str(self.port)]
+        self.process = subprocess.Popen(command, preexec_fn=lambda: pin(0))
+
+    def __enter__(self) -> int:
+        wait_for(self.port)
+        return self.port
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def run() -> list[dict[str, Any]]:
+    """Measure both servers in turns and return one row with the best round of each."""
+    load = load_with_wrk if shutil.which("wrk") else load_with_threads
+    best = dict.fromkeys(SERVERS, 0.0)
+    affinity = os.sched_getaffinity(0)
+    try:
+        pin(1)
+        for _ in range(ROUNDS):
+            for name in SERVERS:
+                with Running(name) as port:
+                    best[name] = max(best[name], load(port))
+    finally:
+        os.sched_setaffinity(0, affinity)
+    return [
+        {
+            "name": f"HTTP GET through Dispatcher, keep-alive, {CONNECTIONS} connections",
+            "value": best["vlcp"],
+            "unit": "requests/s",
+            "peer": "aiohttp",
+            "peer_value": best["aiohttp"],
+            "ratio": best["vlcp"] / best["aiohttp"],
+        }
+    ]
+
+
+if __name__ == "__main__":
+    SERVERS[sys.argv[1]](int(sys.argv[2]))
