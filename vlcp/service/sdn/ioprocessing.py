@@ -151,6 +151,8 @@ class IOFlowUpdater(RowUpdater):
         if change.physical_ports:
             affected.update(net.key for name in physical_networks for net in self.view.networks_of(name))
         first = not self._declared
+        if first:
+            affected.update(self.view.networks)
         self.view.ready = True
         if change or first:
             self._tell(change)

@@ -71,7 +71,7 @@ class OpenflowManager(Module):
     _default_driftinterval = 10
     "Seconds between checks of what a switch really holds; None for no checks. Every second one compares all rows"
     _default_holdtimeout = 30
-    "Seconds that rows of an earlier run are kept for modules that have not said what they want"
+    "Seconds until new rows stand beside those of an earlier run, when a module has not said what it wants"
     _default_usebundles = True
     "Use atomic bundles (ONF extension 230) where a switch offers them"
 
@@ -185,8 +185,12 @@ class OpenflowManager(Module):
         return [
             name
             for name, (tables, vhosts) in self._requests.items()
-            if tables and name not in self._leaving and (vhosts is None or vhost in vhosts)
+            if tables and name not in self._leaving and (vhosts is None or vhost in vhosts) and self._declares(name)
         ]
+
+    def _declares(self, name: str) -> bool:
+        """True for a module whose rows go through the flow engine."""
+        return bool(getattr(self.server.moduleloader.active.get(name), "declares_rows", False))
 
     def _want_paths(self, switch: SwitchSync, vhost: str) -> None:
         """Lead from each table to the next one of its path, where no module says otherwise."""

@@ -121,16 +121,47 @@ async def test_rows_of_others_go_when_all_are_complete(container):
 
 
 @on_manual_clock
-async def test_a_module_that_never_declares_does_not_hold_up_the_others_for_ever(container):
+async def test_a_module_that_never_declares_does_not_hold_up_the_others_for_ever_and_loses_no_row(container):
     switch = FakeSwitch()
     first = SyncBench(container, switch)
     await first.want("m", ROWS)
     first.sync.close()
     second = SyncBench(container, switch, ("m", "never"), settings=SyncSettings(hold_s=30))
-    await second.want("m", ROWS[:1])
+    new = Flow("egress", 77, (), drop())
+    await second.want("m", [ROWS[0], new])
     assert len(switch.dump()) == 3
     await second.run(31)
-    assert len(switch.dump()) == 1
+    assert len(switch.dump()) == 4
+    await second.want("never", ())
+    assert len(switch.dump()) == 2
+
+
+@on_manual_clock
+async def test_tables_with_other_numbers_than_in_the_last_run_wait_for_all_modules(container):
+    switch = FakeSwitch()
+    first = SyncBench(container, switch)
+    await first.want("m", ROWS)
+    first.sync.close()
+    before = switch.dump()
+    layout = LAYOUT._replace(tables={name: number + 1 for name, number in LAYOUT.tables.items()})
+    second = SyncBench(container, switch, ("m", "late"), layout, SyncSettings(hold_s=5))
+    await second.want("m", ROWS)
+    await second.run(60)
+    assert switch.dump() == before
+    await second.want("late", ())
+    assert {row[0] for row in switch.dump()} == {1, 5}
+
+
+@on_manual_clock
+async def test_tables_with_other_numbers_are_flushed_where_there_are_no_bundles(container):
+    switch = FakeSwitch(bundles=False)
+    first = SyncBench(container, switch)
+    await first.want("m", ROWS)
+    first.sync.close()
+    layout = LAYOUT._replace(tables={name: number + 1 for name, number in LAYOUT.tables.items()})
+    second = SyncBench(container, switch, ("m", "late"), layout)
+    await second.want("m", ROWS)
+    assert {row[0] for row in switch.dump()} == {1, 5}
 
 
 def refusing(priority, times=None):

@@ -10,6 +10,7 @@ Sources: OpenFlow 1.3.5 sections 7.2 to 7.3.4, ``nicira-ext.h`` of Open vSwitch,
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ._actions import encode_action
@@ -26,6 +27,9 @@ ANY = 0xFFFFFFFF
 ALL_GROUPS = 0xFFFFFFFC
 ALL_TABLES = 0xFF
 EPOCH_MASK = 0x7FFF << COOKIE_BITS
+_COUNTER_BITS = 8
+TABLES_MASK = (0x7FFF ^ (1 << _COUNTER_BITS) - 1) << COOKIE_BITS
+"""Mask of the bits of an epoch that tell one numbering of tables from another."""
 
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHxx")
 _MATCH_HEAD = struct.Struct("!HH")
@@ -49,13 +53,27 @@ class Layout(NamedTuple):
     """What a connection's rows look like on the wire.
 
     ``tables`` is ``{name: id}``, ``next_tables`` ``{name: name of the next table of its path}``, ``nicira`` says
-    whether logical fields are registers, ``epoch`` is the 15-bit number in front of each cookie.
+    whether logical fields are registers, ``epoch`` is the 15-bit number in front of each cookie: 7 bits made of the
+    numbering of tables and the field layout, and an 8-bit counter that is never 0.
     """
 
     tables: Mapping[str, int]
     next_tables: Mapping[str, str]
     nicira: bool = True
     epoch: int = 0
+
+
+def first_epoch(layout: Layout) -> int:
+    """Return an epoch for a numbering of tables, with the counter of ``layout.epoch``."""
+    text = repr((sorted(layout.tables.items()), sorted(layout.next_tables.items()), layout.nicira))
+    counter = layout.epoch % ((1 << _COUNTER_BITS) - 1) + 1
+    return (zlib.crc32(text.encode()) & 0x7F) << _COUNTER_BITS | counter
+
+
+def next_epoch(epoch: int) -> int:
+    """Return the epoch that follows for the same numbering of tables."""
+    limit = (1 << _COUNTER_BITS) - 1
+    return epoch & ~limit | epoch % (limit + 1) % limit + 1
 
 
 class Encoder:

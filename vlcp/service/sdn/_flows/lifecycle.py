@@ -21,6 +21,9 @@ class SwitchModule(FlowBase):
     :meth:`create_updater`. ``needs_nicira`` keeps it away from switches without the Nicira extensions.
     """
 
+    declares_rows = True
+    """The manager removes unknown rows from a switch only when modules with this mark have declared theirs."""
+
     updater: Optional[Type[RoutineContainer]] = None
     needs_nicira = False
 

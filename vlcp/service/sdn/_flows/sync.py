@@ -21,7 +21,17 @@ from . import queries
 from .audit import Auditor, Drift
 from .decode import WireError, flow_entries, group_entries
 from .diff import Changes
-from .encode import BUNDLE_DISCARD, BUNDLE_OPEN, EPOCH_MASK, Encoder, Layout, bundle_control
+from .encode import (
+    BUNDLE_DISCARD,
+    BUNDLE_OPEN,
+    EPOCH_MASK,
+    TABLES_MASK,
+    Encoder,
+    Layout,
+    bundle_control,
+    first_epoch,
+    next_epoch,
+)
 from .exchange import (
     Cleanup,
     Plan,
@@ -43,7 +53,6 @@ from .view import SwitchView
 
 _logger = logging.getLogger(__name__)
 
-_EPOCHS = 0x7FFF
 _BUNDLE_ATTEMPTS = 5
 _AUDIT_SLICE = 500
 _LOGGED_REFUSALS = 20
@@ -61,7 +70,7 @@ class SwitchFlowsEvent(Event):
 
 class SyncSettings(NamedTuple):
     """``audit_s`` seconds between checks of the switch, None for none; every ``full_audit``-th compares all rows;
-    ``hold_s`` seconds that a complete set is waited for; ``use_bundles`` False never sends bundles."""
+    ``hold_s`` seconds until a warning that a module has not declared its rows; ``use_bundles`` False never sends bundles."""
 
     audit_s: Optional[float] = 10.0
     full_audit: int = 2
@@ -113,7 +122,7 @@ class SwitchSync(RoutineContainer):
         self._known_groups: Set[int] = set()
         self._stale = True
         self._atomic = False
-        self._ready = False
+        self._same_tables = True
         self._hold_until = 0.0
         self._audit_at = 0.0
         self._bundle_id = 0
@@ -129,7 +138,7 @@ class SwitchSync(RoutineContainer):
     def holding(self) -> bool:
         """True while nothing is sent because the switch still forwards by rows of an earlier epoch, and not every
         module has declared its set yet."""
-        return self._atomic and bool(self.ledger.waiting_for()) and self._now() < self._hold_until
+        return self._atomic and bool(self.ledger.waiting_for())
 
     def wake(self) -> None:
         """Look at the ledger again, at the scheduler's next turn."""
@@ -170,6 +179,8 @@ class SwitchSync(RoutineContainer):
         self._log_conflicts()
         if self._next_layout is not None:
             await self._renumber(self._next_layout)
+        if self.holding and self._now() >= self._hold_until:
+            self._end_hold()
         if not self.holding:
             await self._send_pending()
             if self._audit_due() and not self.ledger.owed() and not self._stale:
@@ -177,6 +188,15 @@ class SwitchSync(RoutineContainer):
                     await self._audit()
                 except WireError as error:
                     _logger.warning("flows of %r: the dump of the switch cannot be read: %s", self.connection, error)
+
+    def _end_hold(self) -> None:
+        """Some module has not declared its rows for long. Rows of an earlier run with the same tables can stand beside
+        new ones; with other tables nothing can be done but wait."""
+        self._hold_until = self._now() + self._settings.hold_s
+        what = "rows of earlier runs stay" if self._same_tables else "nothing is sent, tables have other numbers"
+        waiting = ", ".join(self.ledger.waiting_for())
+        _logger.warning("flows of %r: %s, while waiting for %s", self.connection, what, waiting)
+        self._atomic = not self._same_tables
 
     async def _wait(self) -> None:
         if self._woken:
@@ -196,29 +216,33 @@ class SwitchSync(RoutineContainer):
 
     async def _take_over(self) -> None:
         """Find out what the switch holds, choose an epoch, and decide whether rows may be sent one by one."""
-        epoch = self.layout.epoch % _EPOCHS + 1
+        epoch = first_epoch(self.layout)
         probe = [
             queries.group_dump(),
             queries.flow_count(),
             queries.flow_count(cookie=0, mask=EPOCH_MASK),
             queries.flow_count(cookie=epoch << COOKIE_BITS, mask=EPOCH_MASK),
+            queries.flow_count(cookie=epoch << COOKIE_BITS, mask=TABLES_MASK),
         ]
         if self._settings.use_bundles:
             probe += [bundle_control(1, BUNDLE_OPEN), bundle_control(1, BUNDLE_DISCARD)]
         errors, replies = await self._ask(probe)
-        counts = [queries.counted(replies[index]) if index in replies else 0 for index in (1, 2, 3)]
+        counts = [queries.counted(replies[index]) if index in replies else 0 for index in (1, 2, 3, 4)]
         if counts[2]:
-            epoch = epoch % _EPOCHS + 1
+            epoch = next_epoch(epoch)
         self._bundle_id = 1
-        self.bundles = self._settings.use_bundles and not any(index in errors for index in (4, 5))
+        self.bundles = self._settings.use_bundles and not any(index in errors for index in (5, 6))
         self._known_groups = {number for number, _, _ in group_entries(replies.get(0, b""))}
         self._begin_epoch(self.layout._replace(epoch=epoch))
         self._atomic = self.bundles and counts[0] > counts[1]
+        self._same_tables = counts[0] - counts[1] == counts[3]
+        if not self._same_tables and not self.bundles:
+            await self._ask(self.encoder.delete_everything())
+            self._known_groups.clear()
         _logger.info(
             "flows of %r: epoch %d, %d rows and %d groups found, bundles %s",
             self.connection, epoch, counts[0], len(self._known_groups), "accepted" if self.bundles else "not accepted",
         )  # fmt: skip
-        self._ready = True
 
     def _begin_epoch(self, layout: Layout) -> None:
         self.encoder = Encoder(layout)
@@ -235,8 +259,9 @@ class SwitchSync(RoutineContainer):
         if not self.bundles:
             await self._ask(self.encoder.delete_everything())
             self._known_groups.clear()
-        self._begin_epoch(layout._replace(epoch=self.layout.epoch % _EPOCHS + 1))
+        self._begin_epoch(layout._replace(epoch=next_epoch(first_epoch(layout._replace(epoch=self.layout.epoch)))))
         self._atomic = self.bundles
+        self._same_tables = False
 
     async def _send_pending(self) -> None:
         changes = self.ledger.pending(self._now())
@@ -261,11 +286,8 @@ class SwitchSync(RoutineContainer):
     def _cleanup(self, changes: Changes) -> Cleanup:
         if not self._stale:
             return Cleanup()
-        waiting = self.ledger.waiting_for()
-        if waiting and not (self._atomic and self._now() >= self._hold_until):
+        if self.ledger.waiting_for():
             return Cleanup()
-        if waiting:
-            _logger.warning("flows of %r: written without those of %s", self.connection, ", ".join(waiting))
         gone = set(changes.groups_gone)
         stale = {number for number in self._known_groups if self.ledger.groups.wanted(number) is None}
         return Cleanup(True, tuple(sorted(stale - gone)))

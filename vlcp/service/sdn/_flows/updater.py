@@ -9,7 +9,7 @@ from vlcp.utils.flowupdater import FlowUpdater
 
 from .parts import Part, PartRows
 from .spec import Row
-from .sync import SwitchSync
+from .sync import SwitchFlowsEvent, SwitchSync
 from .view import SwitchView, ViewChange
 
 _logger = logging.getLogger(__name__)
@@ -55,6 +55,22 @@ class RowUpdater(FlowUpdater):
     def rows(self, part: Part) -> Iterable[Row]:
         """Return the rows of one part; must depend on nothing but the part."""
         return ()
+
+    async def main(self) -> None:
+        """Main coroutine"""
+        follower = self.subroutine(self._follow_view(), False) if self.follows_view else None
+        try:
+            await super().main()
+        finally:
+            if follower is not None:
+                self.terminate(follower)
+
+    async def _follow_view(self) -> None:
+        changed = SwitchFlowsEvent.createMatcher(self._connection, SwitchFlowsEvent.VIEW)
+        self.refresh()
+        while True:
+            await changed
+            self.refresh()
 
     async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
         """Bring the rows up to date with the view; the three sets do not matter."""
