@@ -16,7 +16,7 @@ from vlcp.server import _plan
 from vlcp.server._api import directory_of, serve_calls
 from vlcp.server._apidef import PUBLIC
 from vlcp.server._plan import ModuleLoadException
-from vlcp.server._reimport import describe, import_again, import_trial, repair_references
+from vlcp.server._reimport import classes_of, describe, import_again, import_trial, repair_references
 
 logger = logging.getLogger(__name__)
 
@@ -294,15 +294,15 @@ class ModuleLoader(RoutineContainer):
 
     async def _exchange(self, stop: List[str], start: Dict[str, str], sources: List[str]) -> List[str]:
         """Stop modules, import their files again and start them; return the reasons of failures."""
-        old = [type(self.active[name]) for name in stop]
         failures = await self._stop_all(stop)
+        before = [cls for source in sources for cls in classes_of(source)]
         for source in sources:
             try:
                 import_again(source)
             except Exception as exc:
                 failures.append(f"cannot import {source!r}: {describe(exc)}")
-        new = {cls: getattr(sys.modules[cls.__module__], cls.__name__, cls) for cls in old}
-        repair_references({cls: other for cls, other in new.items() if other is not cls})
+        after = {cls: getattr(sys.modules[cls.__module__], cls.__name__, cls) for cls in before}
+        repair_references({cls: new for cls, new in after.items() if isinstance(new, type) and new is not cls})
         for path in start.values():
             try:
                 await self.load_by_path(path)

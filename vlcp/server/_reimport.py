@@ -69,6 +69,15 @@ def import_again(name: str) -> ModuleType:
     return importlib.reload(module)
 
 
+def classes_of(name: str) -> List[type]:
+    """Return the classes that a loaded Python module defines under their own names.
+
+    :param name: import name
+    """
+    found = vars(sys.modules[name]).items()
+    return [cls for key, cls in found if isinstance(cls, type) and cls.__module__ == name and cls.__name__ == key]
+
+
 def repair_references(replaced: Mapping[type, type]) -> List[str]:
     """Let Python modules and dependency lists that hold an old class hold the new one.
 

@@ -85,6 +85,23 @@ def test_changed_code_is_used_and_dependants_stay_loaded(files):
     run_modules(scenario, manual=True)
 
 
+def test_other_classes_of_the_file_are_replaced_where_they_are_imported(files):
+    async def scenario(container, server):
+        loader = server.moduleloader
+        files.change("speaker", "class Speaker", "class Silence(Exception):\n    pass\n\nclass Speaker")
+        files.change("speaker", 'return "one"', "raise Silence()")
+        files.change("listener", "import Speaker", "import Silence, Speaker")
+        files.change("listener", "def hear(self):", "def hear(self, said):\n        return isinstance(said, Silence)\n")
+        await loader.load_by_path(LISTENER)
+        await loader.reload_modules([SPEAKER])
+        try:
+            await call_api(container, "speaker", "say")
+        except Exception as exc:
+            assert await call_api(container, "listener", "hear", {"said": exc}) is True
+
+    run_modules(scenario, manual=True)
+
+
 def test_modules_that_import_each_other_see_each_others_new_code(files):
     async def scenario(container, server):
         loader = server.moduleloader

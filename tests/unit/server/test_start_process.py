@@ -1,5 +1,6 @@
 """``vlcp-start`` as a process."""
 
+import contextlib
 import os
 import re
 import signal
@@ -23,11 +24,11 @@ class Probe(Module):
         self.routines.append(self.apiroutine)
 
     async def main(self):
-        print("running", os.getpid(), flush=True)
+        os.write(1, b"running %d\\n" % os.getpid())
         try:
             await self.apiroutine.wait_with_timeout(None)
         finally:
-            print("ended in order", flush=True)
+            os.write(1, b"ended in order\\n")
 """
 MANAGER = "vlcp.service.manage.modulemanager.Manager"
 WAIT = 15
@@ -48,15 +49,17 @@ def start(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         running.append(process)
         return process
 
     yield begin
     for process in running:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(WAIT)
+        process.stdout.close()
 
 
 def finish(process):
