@@ -32,9 +32,9 @@ class SignalWatch:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+        self._previous_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._scheduler.registerPolling(self._reader.fileno(), POLLING_IN, True)
         self._reading.registerHandler(PollEvent.createMatcher(self._reader.fileno()), self._drain)
-        self._previous_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for signum in _SIGNALS:
             self._previous[signum] = signal.signal(signum, self._handle)
         return self

@@ -69,8 +69,7 @@ class Future:
         if self._done:
             raise ValueError(f"The result of {self!r} is set already")
         self._done, self._result, self._exception = True, result, exception
-        if self._matcher is not None:
-            self._scheduler.emergesend(FutureEvent(self))
+        self._scheduler.emergesend(FutureEvent(self))
 
     def set_result(self, result: Any) -> None:
         """Set the result and wake up all who wait.

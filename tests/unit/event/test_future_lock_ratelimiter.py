@@ -6,7 +6,7 @@ import pytest
 from support.poller import manual_scheduler, run_scheduler
 
 from vlcp.event.core import TimerEvent
-from vlcp.event.future import Future, FutureCancelledException, RoutineFuture
+from vlcp.event.future import Future, FutureCancelledException, FutureEvent, RoutineFuture
 from vlcp.event.lock import Lock, LockedEvent, Semaphore
 from vlcp.event.ratelimiter import RateLimiter
 
@@ -35,6 +35,18 @@ def test_a_result_reaches_those_who_wait_before_and_after():
         assert await future.wait(c) == 5
         with pytest.raises(ValueError):
             future.set_result(6)
+
+    run(main)
+
+
+def test_the_event_of_a_future_can_be_awaited_with_others():
+    async def main(c):
+        future = Future(c.scheduler)
+        matcher = FutureEvent.createMatcher(future)
+        future.set_result(1)
+        timeout, event, _ = await c.wait_with_timeout(1, matcher)
+        assert not timeout
+        assert event.futureobj is future
 
     run(main)
 
