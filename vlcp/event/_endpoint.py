@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 #: Receive calls in a row before other routines get their turn
 _FAIR_READS = 16
+#: Write events in a row; they come before reading, so a busy writer would leave others waiting
+_FAIR_WRITES = 32
 _DATAGRAM_SIZE = 65536
 _ENDINGS = (
     ConnectionControlEvent.SHUTDOWN,
@@ -237,7 +239,7 @@ class Connection(Controlled):
 
     async def _writing(self, sock: Any) -> None:
         matcher = ConnectionWriteEvent.createMatcher(self, self.connmark)
-        eof = False
+        eof, writes = False, 0
         try:
             while not eof:
                 event = await matcher
@@ -245,6 +247,9 @@ class Connection(Controlled):
                 data, eof = self.protocol.serialize(self, event)
                 if data:
                     await self._send_all(sock, data)
+                writes += 1
+                if writes % _FAIR_WRITES == 0:
+                    await self.do_events()
         except OSError as error:
             self._fail(error)
             return

@@ -411,6 +411,38 @@ def test_a_slow_reader_holds_the_writer_back():
     run_scheduler(main)
 
 
+def test_a_busy_writer_leaves_others_their_turn():
+    async def main(container):
+        served = Echo(createqueue=True)
+        server = await listening(container, served)
+        greedy = socket.create_connection(server.localaddr)
+        await until(container, lambda: served.connections)
+        busy, sent = served.connections[0], 0
+
+        async def produce():
+            nonlocal sent
+            while True:
+                await send(busy, b"x")
+                sent += 1
+
+        container.subroutine(produce(), daemon=True)
+        await until(container, lambda: sent > 100)
+        other = socket.create_connection(server.localaddr)
+        other.settimeout(0)
+        begin = sent
+        other.send(b"hello")
+        while True:
+            try:
+                assert other.recv(10) == b"hello"
+                break
+            except BlockingIOError:
+                await container.wait_with_timeout(0)
+        assert sent - begin < 20000
+        greedy.close()
+
+    run_scheduler(main)
+
+
 def test_writers_that_wait_are_released_when_the_connection_goes_down():
     async def main(container):
         served = Recorder(createqueue=True, cleanuptimeout=0)
