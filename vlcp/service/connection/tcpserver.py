@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from vlcp.event.connection import Client, TcpServer
 from vlcp.event.runnable import RoutineContainer
@@ -14,6 +14,8 @@ from vlcp.service.connection._endpoints import Endpoint, endpoints
 logger = logging.getLogger(__name__)
 
 _VHOST = "vhost"
+_CLOSING_TURNS = 1000
+"turns of the scheduler that a server may take to close its socket"
 
 
 class TcpServerBase(Module):
@@ -115,6 +117,15 @@ class TcpServerBase(Module):
         await super().unload(container, force)
         for connection in list(self._managed):
             await connection.shutdown(force)
+        await self._until_closed(self.connections)
+
+    async def _until_closed(self, connections: Iterable[Any]) -> None:
+        """Wait until servers that are being shut down have freed their addresses, so that others can listen there."""
+        servers = [one for one in connections if isinstance(one, TcpServer)]
+        for _ in range(_CLOSING_TURNS):
+            if not any(server.listening for server in servers):
+                return
+            await self.apiroutine.do_events()
 
     def getservers(self, vhost=None):
         """Return the listening servers.
@@ -153,6 +164,7 @@ class TcpServerBase(Module):
         for connection in gone:
             self.connections.remove(connection)
             await connection.shutdown()
+        await self._until_closed(gone)
         for _, connection in added:
             self.connections.append(connection)
             connection.start()

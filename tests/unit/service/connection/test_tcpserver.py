@@ -225,6 +225,24 @@ def test_an_address_in_use_is_logged_and_tried_again(caplog):
             run_modules(scenario)
 
 
+def test_an_address_is_free_again_as_soon_as_a_module_is_unloaded_or_changed(caplog):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        configure(url="tcp://127.0.0.1:%d/" % probe.getsockname()[1])
+
+    async def scenario(container, module):
+        loader = module.server.moduleloader
+        for _ in range(3):
+            await loader.unloadmodule(ShoutServer)
+            module = await loader.loadmodule(ShoutServer)
+            configure(protocol__prefix=b"%d:" % id(module))
+            await call_api(container, "shoutserver", "updateconfig")
+            await until(container, lambda module=module: module.getservers()[0].listening)
+        assert "cannot listen" not in caplog.text
+
+    with caplog.at_level(logging.WARNING):
+        with_server(scenario)
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
