@@ -11,7 +11,7 @@ from collections.abc import MutableSet
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Set
 
 from vlcp.event.event import M_, Event, withIndices
-from vlcp.utils._storedform import encode, register, tag
+from vlcp.utils._storedform import encode, register, register_unchangeable, tag
 
 _PUBLIC = "vlcp.utils.dataobject"
 _REFERENCE_TAG = tag(_PUBLIC + ".ReferenceObject")
@@ -248,12 +248,16 @@ class WeakReferenceObject:
 
 
 class _OrderedSet(MutableSet):
-    """A set that keeps the order of insertion, so that an unchanged set is stored as the same text."""
+    """A set of weak references that keeps the order of insertion, so that an unchanged set is stored as the same text.
 
-    __slots__ = ("_items",)
+    The text is kept and follows changes: sets have thousands of members and change one at a time.
+    """
+
+    __slots__ = ("_items", "_text")
 
     def __init__(self, items: Iterable[Any] = ()) -> None:
         self._items = dict.fromkeys(items)
+        self._text: Optional[str] = None
 
     def __contains__(self, item: object) -> bool:
         return item in self._items
@@ -268,28 +272,53 @@ class _OrderedSet(MutableSet):
         return "{%s}" % (", ".join(map(repr, self._items)),)
 
     def add(self, value: Any) -> None:
-        self._items[value] = None
+        if value not in self._items:
+            self._items[value] = None
+            if self._text is not None:
+                self._text = self._text + ", " + value.json_text() if self._text else value.json_text()
 
     def discard(self, value: Any) -> None:
-        self._items.pop(value, None)
+        if value in self._items:
+            del self._items[value]
+            if self._text is not None:
+                self._text = _without(self._text, value.json_text())
 
     def clear(self) -> None:
         self._items.clear()
+        self._text = None
 
     def update(self, *others: Iterable[Any]) -> None:
         """Add every item of ``others``."""
         self._items.update(dict.fromkeys(itertools.chain(*others)))
+        self._text = None
 
     def difference_update(self, *others: Iterable[Any]) -> None:
         """Remove every item of ``others``."""
         for item in itertools.chain(*others):
             self._items.pop(item, None)
+        self._text = None
 
     def copy(self) -> _OrderedSet:
         """Return another set with the same items."""
         other = _OrderedSet()
         other._items = self._items.copy()
+        other._text = self._text
         return other
+
+    def joined_text(self) -> str:
+        """Return the stored texts of the items, joined."""
+        if self._text is None:
+            self._text = ", ".join([item.json_text() for item in self._items])
+        return self._text
+
+
+def _without(text: str, part: str) -> str:
+    """Return the joined ``text`` without ``part``; a part's text never occurs inside another's, quotes are escaped."""
+    start = text.index(part)
+    end = start + len(part)
+    if start:
+        return text[: start - 2] + text[end:]
+    return text[end + 2 :]
 
 
 class DataObjectSet:
@@ -336,7 +365,7 @@ class DataObjectSet:
 
     def json_text(self) -> str:
         """Return the stored JSON text."""
-        return '{"%s": [%s]}' % (_SET_TAG, ", ".join([ref.json_text() for ref in self._dataset]))
+        return '{"%s": [%s]}' % (_SET_TAG, self._dataset.joined_text())
 
     def jsonencode(self) -> List[WeakReferenceObject]:
         """Return the data that is stored for this set: the list of members."""
@@ -389,6 +418,7 @@ async def multiwaitif(
             return event
 
 
+register_unchangeable(WeakReferenceObject, WeakReferenceObject.json_text)
 register(_PUBLIC + ".ReferenceObject", ReferenceObject.jsondecode)
 register(_PUBLIC + ".WeakReferenceObject", WeakReferenceObject.jsondecode)
 register(_PUBLIC + ".DataObjectSet", DataObjectSet.jsondecode)

@@ -23,6 +23,14 @@ MAX_DEPTH = 60
 """Deepest nesting that is encoded or decoded."""
 
 _decoders: Dict[str, Callable[[Any], Any]] = {}
+_encoders: Dict[type, Callable[[Any], str]] = {
+    str: _quote,
+    int: int.__repr__,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda value: "null",
+    float: json.dumps,
+}
+"Types whose values never change, and their text."
 
 
 def register(path: str, decode: Callable[[Any], Any]) -> None:
@@ -31,6 +39,11 @@ def register(path: str, decode: Callable[[Any], Any]) -> None:
     A later call with the same path replaces the earlier one: a reloaded module brings new classes.
     """
     _decoders[path] = decode
+
+
+def register_unchangeable(cls: type, encode_one: Callable[[Any], str]) -> None:
+    """Tell that objects of ``cls`` never change, so that copies can share them; ``encode_one`` gives their text."""
+    _encoders[cls] = encode_one
 
 
 def tag(path: str) -> str:
@@ -50,10 +63,9 @@ def encode(value: Any) -> str:
 
 def _encode(value: Any, depth: int) -> str:
     kind = type(value)
-    if kind is str:
-        return _quote(value)
-    if value is None or kind is bool or kind is int or kind is float:
-        return json.dumps(value)
+    encoder = _encoders.get(kind)
+    if encoder is not None:
+        return encoder(value)
     if depth > MAX_DEPTH:
         raise ValueError("value is nested deeper than %d levels" % (MAX_DEPTH,))
     if hasattr(kind, "json_text"):
@@ -86,7 +98,8 @@ def encode_dict(items: Dict[str, Any], depth: int = 0) -> str:
     for key, value in items.items():
         if not isinstance(key, str):
             raise ValueError("keys of a stored dictionary must be strings, got %.100r" % (key,))
-        parts.append(_quote(key) + ": " + _encode(value, depth))
+        encoder = _encoders.get(type(value))
+        parts.append(_quote(key) + ": " + (_encode(value, depth) if encoder is None else encoder(value)))
     return "{" + ", ".join(parts) + "}"
 
 
@@ -134,10 +147,11 @@ def plain_copy(value: Any) -> Any:
     one are taken as unchangeable.
     """
     kind = type(value)
-    if kind is str or value is None or kind is int or kind is bool or kind is float:
+    if kind in _encoders:
         return value
     if kind is dict:
-        return {key: plain_copy(item) for key, item in value.items()}
+        shared = _encoders
+        return {key: item if type(item) in shared else plain_copy(item) for key, item in value.items()}
     if kind is list or kind is tuple:
         return [plain_copy(item) for item in value]
     clone = getattr(kind, "clone_instance", None)

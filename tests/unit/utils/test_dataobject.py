@@ -235,3 +235,24 @@ def test_list_updater_splits_the_keys():
     assert move("abcde", (1, 2, 3, 4, 5)) == (tuple("abcde"), (10, 20, 30, 40, 50))
     with pytest.raises(ValueError, match="only one"):
         list_updater(-1, -1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "discard", "text", "copy"]), st.sampled_from('ab"c\\'))))
+def test_the_text_of_a_set_follows_its_changes(steps):
+    members, model = DataObjectSet(), []
+    for action, name in steps:
+        reference = WeakReferenceObject("k." + name)
+        if action == "add" and reference not in model:
+            model.append(reference)
+        elif action == "discard" and reference in model:
+            model.remove(reference)
+        if action in ("add", "discard"):
+            getattr(members.dataset(), action)(reference)
+        elif action == "copy":
+            members = members.clone_instance()
+        else:
+            members.json_text()
+    fresh = DataObjectSet()
+    fresh.dataset().update(model)
+    assert members.json_text() == fresh.json_text()
+    assert list(members.dataset()) == model

@@ -119,8 +119,8 @@ def _evaluate_one(
     for key, value in zip(updated_keys, updated_values):
         if update.timeout is not None and update.timeout <= 0:
             value = None
-        written[key] = plain_copy(value)
         data[key] = None if value is None else codec.encode(value)
+        written[key] = plain_copy(value)
     return written, data
 
 

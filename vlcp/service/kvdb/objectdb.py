@@ -49,6 +49,8 @@ class RetrieveReply(Event):
 class _Unfinished(Exception):
     """Leaves the store's transaction without writing; carries what the try needs first."""
 
+    needs_no_check = True
+
     def __init__(self, outcome: Any) -> None:
         super().__init__(outcome)
         self.outcome = outcome
@@ -342,6 +344,7 @@ class ObjectDB(Module):
                 if outcome.keys <= wanted.keys():
                     raise ValueError("a walker raises WalkKeyNotRetrieved for keys it has: %.200r" % (outcome.keys,))
                 wanted.update(dict.fromkeys(sorted(outcome.keys)))
+                await self.apiroutine.do_events()
                 continue
             await self._update.settled(done.versions, _OWN_WRITE_SECONDS)
             return done.result

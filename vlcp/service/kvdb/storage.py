@@ -13,7 +13,8 @@ uses two of them:
     last. The outcomes:
 
     * *committed*: the call returns; the values are safe from a crash of this process and of the machine
-    * *aborted*: the updater raised; the exception comes to the caller, and nothing is written
+    * *aborted*: the updater raised; the exception comes to the caller, and nothing is written. The values that it
+      had seen were of one moment, unless the exception has a true attribute ``needs_no_check``
     * *conflict beyond limit*: :class:`TransactionRetryExceededException` or an exception of the module;
       nothing is written
     * *unavailable*: :class:`StorageUnavailableException` within 3 seconds; nothing is written, now or later
