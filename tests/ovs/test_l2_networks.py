@@ -118,7 +118,7 @@ def test_a_port_that_moves_to_another_network_changes_its_reach_and_leaves_no_ol
     assert reaches(mover, red)
     settle(lab)
     assert host.dump_flows() == before
-    api(lab, "deletelogicalport", id="lp-mover")
+    api(lab, "deletelogicalports", ports=[{"id": "lp-mover"}, {"id": "other"}])
     api(lab, "createlogicalport", id="lp-mover", logicalnetwork="blue", mac_address=mover.plan.mac)
     assert reaches(mover, blue)
     assert stays_apart(mover, red)

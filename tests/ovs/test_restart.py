@@ -81,7 +81,8 @@ def test_a_flow_deleted_or_altered_by_hand_is_repaired_and_counted(make_lab):
     host.ofctl("del-flows", "br0", f"dl_dst={ends[1].plan.mac}")
     assert host.dump_flows() != before[0]
     wait_until(lambda: flow_state(lab) == before, 30, "repair of a deleted flow", 0.5)
-    host.ofctl("mod-flows", "br0", f"dl_dst={ends[1].plan.mac},actions=drop")
+    table = next(line for line in before[0] if ends[1].plan.mac in line).split("table=")[1].split(",")[0]
+    host.ofctl("mod-flows", "br0", f"table={table},dl_dst={ends[1].plan.mac},actions=drop")
     assert host.dump_flows() != before[0]
     wait_until(lambda: flow_state(lab) == before, 30, "repair of an altered flow", 0.5)
     host.ofctl("add-flow", "br0", "priority=40000,dl_type=0x0806,actions=drop")

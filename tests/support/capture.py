@@ -31,4 +31,4 @@ class Capture:
         time.sleep(0.2)
         self._process.terminate()
         output, _ = self._process.communicate(timeout=10)
-        self.lines = output.splitlines()
+        self.lines = [line for line in output.splitlines() if line.strip()]

@@ -6,7 +6,7 @@ from vlcp.lab.endpoint import Endpoint
 from vlcp.lab.topology import Lab
 
 
-def api(lab: Lab, name: str, **parameters):
+def api(lab: Lab, name: str, /, **parameters):
     """Call a viperflow API on the first controller."""
     return next(iter(lab.hosts.values())).controller.api("viperflow", name, **parameters)
 

@@ -41,7 +41,7 @@ def configure(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
         raise LabError("an endpoint did not answer")
 
 
-def _call(controller: Controller, say: Callable[[str], None], name: str, **parameters: str) -> list:
+def _call(controller: Controller, say: Callable[[str], None], name: str, /, **parameters: str) -> list:
     command, result = controller.curl("viperflow", name, parameters)
     say("  " + command)
     return result

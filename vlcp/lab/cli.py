@@ -83,8 +83,8 @@ def stay(lab: Lab) -> int:
 
     :raises LabError: a controller ended by itself
     """
-    say("the controller goes on running; Ctrl-C ends it and removes everything")
     try:
+        say("the controller goes on running; Ctrl-C ends it and removes everything")
         while all(host.controller.pid is not None for host in lab.hosts.values()):
             time.sleep(0.5)
         raise LabError("a controller ended; its log is shown by: tail " + next(iter(lab.hosts.values())).controller.log_path)

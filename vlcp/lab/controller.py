@@ -144,7 +144,7 @@ class Controller:
         command = ["curl", "-g", *(["-d", form] if form else []), f"http://localhost:{API_PORT}/{module}/{name}"]
         return shlex.join(command), self._call(command, f"{module}/{name}", timeout_s, None)
 
-    def api(self, module: str, name: str, timeout_s: float = 60, **parameters: Any) -> Any:
+    def api(self, module: str, name: str, /, *, timeout_s: float = 60, **parameters: Any) -> Any:
         """Call an API with a JSON body and return its result.
 
         :raises ApiError: the API refused
