@@ -166,6 +166,29 @@ def test_commits_of_another_process_are_seen_within_100_ms(tmp_path):
     database(path, test)
 
 
+def test_watched_references_show_one_state_of_the_database_at_any_time(tmp_path):
+    path = tmp_path / "bank.sqlite"
+
+    async def test(container, host, odb):
+        await odb.writewalk(KEYS, create)
+        accounts = await odb.mget(KEYS, "me")
+        writers = [Writer(path, "w%d" % number, 1.5, tmp_path / ("w%d.log" % number)) for number in range(2)]
+        states, rng = set(), random.Random(4)
+        while any(writer.process.poll() is None for writer in writers):
+            assert sum(account.balance for account in accounts) == ACCOUNTS * EACH
+            states.add(tuple(account.kvdb_updateversion for account in accounts))
+            if rng.random() < 0.1:
+                source, target = rng.sample(KEYS, 2)
+                before = [account.balance for account in accounts]
+                await odb.writewalk([source, target], transfer("me", source, target, 1))
+                assert before != [account.balance for account in accounts]
+            await container.wait_with_timeout(0.001)
+        assert len(states) > 20
+        return writers
+
+    check_database(path, database(path, test))
+
+
 def test_a_locked_store_is_answered_soon_and_nothing_is_done_later(tmp_path):
     path = tmp_path / "bank.sqlite"
 

@@ -81,6 +81,8 @@ class DataObject:
     _auto_remove: Dict[str, Callable[[Any], Iterable[str]]] = {}
     _deleted = False
     _head = ""
+    kvdb_createtime: int
+    kvdb_updateversion: int
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -176,3 +176,31 @@ def test_only_one_value_is_damaged_when_one_value_is_damaged(tmp_path):
         assert await store.get("b") == 3
 
     run(tmp_path / "s", test)
+
+
+@pytest.mark.parametrize("limit", ["PRAGMA max_page_count=1", "PRAGMA query_only=1"])
+def test_a_full_or_read_only_disk_is_an_outage_for_writers(tmp_path, limit):
+    async def test(container, store):
+        await store.set("k", 1)
+        store._writing._run(limit)
+        with pytest.raises(StorageUnavailableException):
+            await store.set("k", "".join(map(chr, range(256))) * 5000)
+        assert await store.get("k") == 1
+        await store.set("k", 2)
+        assert await store.get("k") == 2
+
+    run(tmp_path / "s", test)
+
+
+def test_transactions_of_three_keys_cost_little_more_than_their_sql(tmp_path):
+    """A coarse guard: the layers above SQLite may not cost more than a few times what SQLite does."""
+
+    async def test(container, store):
+        keys = ("a", "b", "c")
+        await store.mset([(key, 0) for key in keys])
+        began = time.process_time()
+        for _ in range(100):
+            await store.updateallwithtime(keys, lambda names, values, now: (names, [value + 1 for value in values]))
+        return (time.process_time() - began) / 100
+
+    assert run(tmp_path / "s", test) < 0.005
