@@ -96,7 +96,7 @@ async def flap(container, rng):
     await server.shutdown()
     await container.wait_with_timeout(0.05)
     assert used.answers > 1000 and not used.wrong
-    assert all(client.connmark > 0 for client in clients)
+    assert sum(client.connmark for client in clients) > CLIENTS / 2
     queue = container.scheduler.queue
     left = [client for client in clients if ("write", client) in queue]
     assert left == []
