@@ -16,7 +16,6 @@ _REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus
 _REASONS[413] = b"Content Too Large"
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"date"))
 _CACHE_LIMIT = 256
-_heads: Dict[Any, bytes] = {}
 
 
 def date_time_string(timestamp: Optional[float] = None) -> str:
@@ -101,6 +100,7 @@ def _fixed_part(status: Union[int, bytes, str], headers: Headers, defaults: Head
 
 
 def response_head(
+    cache: Dict[Any, bytes],
     status: Union[int, bytes, str],
     headers: Headers,
     defaults: Headers,
@@ -110,6 +110,7 @@ def response_head(
 ) -> bytes:
     """Return the bytes of a response head.
 
+    :param cache: what was made before with the same ``defaults``; filled and kept small here
     :param headers: fields of the response; those about framing are replaced
     :param defaults: fields for names that ``headers`` has not
     :param length: number of body bytes, ``CHUNKED``, or None for no header about the length
@@ -117,13 +118,13 @@ def response_head(
     :param date_line: the Date header line
     :raises ValueError: a field would break the message
     """
-    key = (status, tuple(headers), tuple(defaults))
-    fixed = _heads.get(key)
+    key = (status, tuple(headers))
+    fixed = cache.get(key)
     if fixed is None:
         fixed = _fixed_part(status, headers, defaults)
-        if len(_heads) >= _CACHE_LIMIT:
-            _heads.clear()
-        _heads[key] = fixed
+        if len(cache) >= _CACHE_LIMIT:
+            cache.clear()
+        cache[key] = fixed
     if length is None:
         framing = b""
     elif length == CHUNKED:

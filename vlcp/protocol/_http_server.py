@@ -39,21 +39,20 @@ class Exchange:
     """One request and its response.
 
     ``data`` is what can be sent as soon as the responses before are out; ``finished`` tells that nothing follows it;
-    ``started`` that somebody answers; ``stream`` is the body still to be sent.
+    ``started`` that somebody answers; ``stream`` is the body still to be sent. ``waits`` tells that the client waits for 100
+    before it sends the body; ``wants_body`` that the handler reads it.
     """
 
-    __slots__ = ("head", "xid", "body", "started", "data", "finished", "stream", "writer", "encoder", "keepalive", "waits")
+    body: Optional[BodyStream] = None
+    started = finished = wants_body = False
+    data = b""
+    stream: Any = None
+    writer: Optional[BodyWriter] = None
+    encoder: Any = None
 
     def __init__(self, head: Optional[RequestHead], xid: int) -> None:
         self.head = head
         self.xid = xid
-        self.body: Optional[BodyStream] = None
-        self.started = False
-        self.data = b""
-        self.finished = False
-        self.stream: Any = None
-        self.writer: Optional[BodyWriter] = None
-        self.encoder: Any = None
         self.keepalive = head is not None and head.keepalive
         self.waits = head is not None and head.expects_continue
 
@@ -83,6 +82,9 @@ class ServerSide(Side):
             self._peer_closed = True
             self.reader.receive_eof()
         events = self._pull()
+        if not (self.exchanges or self._peer_closed or self.reader.buffered):
+            # Everything is answered, and what is left to watch was set then.
+            return events
         if self._peer_closed and not self.exchanges and not self._closing:
             self._close_after_output()
         self._watch_input()
@@ -103,6 +105,8 @@ class ServerSide(Side):
                     request = self._begin(item)
                     if not self.protocol.serve_now(request):
                         events.append(request)
+                    if not reader.buffered and item.length == 0:
+                        break
                 elif type(item) is Body:
                     self._incoming.body.feed(item.data)
                 else:
@@ -162,6 +166,7 @@ class ServerSide(Side):
         return self._closing or len(self.exchanges) < self.protocol.pipelinelimit
 
     def _body_is_read(self, exchange: Exchange) -> None:
+        exchange.wants_body = True
         if exchange.waits and self.exchanges and self.exchanges[0] is exchange and not exchange.started:
             exchange.waits = False
             if exchange.body.received == 0:
@@ -209,17 +214,24 @@ class ServerSide(Side):
         """
         if exchange.started:
             raise ValueError("request %d is answered already" % (exchange.xid,))
-        code, _ = status_code(status)
+        code = status if type(status) is int else status_code(status)[0]
         head = exchange.head
         if type(body) is bytes or body is None:
-            body, headers = self._encode_whole(head, code, headers, body or b"", disabledeflate)
-            self._decide_keepalive(exchange)
+            body = body or b""
+            if len(body) >= _GZIP_FROM and not disabledeflate:
+                body, headers = self._encode_whole(head, code, headers, body)
+            if exchange.body is not None:
+                self._decide_keepalive(exchange)
             length: Optional[int] = len(body) if may_have_body(code) else None
             data = self._head_bytes(exchange, status, headers, length)
             if length and not (head is not None and head.method == b"HEAD"):
                 data += body
             exchange.started = exchange.finished = True
-            exchange.data = data
+            if self.exchanges[0] is exchange:
+                self._finish(exchange, data)
+            else:
+                exchange.data = data
+                return
         else:
             length, headers = self._stream_framing(exchange, code, headers, body, disabledeflate)
             exchange.data = self._head_bytes(exchange, status, headers, None if length == UNTIL_CLOSE else length)
@@ -227,10 +239,8 @@ class ServerSide(Side):
             self._start_stream(exchange, code, length, body)
         self._flush()
 
-    def _encode_whole(self, head: Any, code: int, headers: Any, body: bytes, disabled: bool) -> Tuple[bytes, Any]:
-        if disabled or len(body) < _GZIP_FROM or head is None or not may_have_body(code):
-            return body, headers
-        if accepts_gzip(head.combined.get(b"accept-encoding")):
+    def _encode_whole(self, head: Any, code: int, headers: Any, body: bytes) -> Tuple[bytes, Any]:
+        if head is not None and may_have_body(code) and accepts_gzip(head.combined.get(b"accept-encoding")):
             if is_compressible(headers, self.protocol.defaultresponseheaders):
                 return gzip_encoder(level=6)(body, True), with_content_encoding(headers, b"gzip")
         return body, headers
@@ -262,7 +272,7 @@ class ServerSide(Side):
         elif head.minor == 0:
             connection = b"keep-alive"
         defaults = self.protocol.defaultresponseheaders
-        return response_head(status, headers, defaults, length, connection, _date_line())
+        return response_head(self.protocol.head_cache, status, headers, defaults, length, connection, _date_line())
 
     def _decide_keepalive(self, exchange: Exchange) -> None:
         """End the connection after a response if the rest of the request's body is not worth reading."""
@@ -292,8 +302,13 @@ class ServerSide(Side):
                 return
             if not exchange.finished:
                 return
-            self.outbox.put(exchange.data)
-            self._done(exchange)
+            self._finish(exchange, exchange.data)
+
+    def _finish(self, exchange: Exchange, data: bytes) -> None:
+        """Send the last data of the first exchange and go on."""
+        self.outbox.put(data)
+        self._done(exchange)
+        if self.outbox.pending:
             self._watch_output()
 
     def output_progress(self) -> None:
@@ -347,12 +362,13 @@ class ServerSide(Side):
         if not exchange.keepalive or (self._peer_closed and not self.exchanges):
             self._close_after_output()
             return
-        following = self.exchanges[0] if self.exchanges else None
-        if following is not None and following.waits and following.body is not None:
-            self._body_is_read(following)
+        if self.exchanges:
+            following = self.exchanges[0]
+            if following.waits and following.wants_body:
+                self._body_is_read(following)
         if not self._pulling and (self.reader.buffered or not self.gate_is_open):
             self._go_on()
-        if self._incoming is None and self.reader.between_messages and not self.exchanges:
+        if not self.exchanges and self.reader.between_messages:
             self.set_deadline(self.protocol.idletimeout, "idle")
 
     def _go_on(self) -> None:

@@ -10,7 +10,7 @@ Parsing is in ``_wire.http1``; the state of one connection is ``connection.wire`
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 from weakref import WeakKeyDictionary
 
 from vlcp.config import defaultconfig
@@ -144,6 +144,8 @@ class Http(Protocol):
         if version not in ("1.0", "1.1"):
             raise ValueError("unknown HTTP version %r" % (version,))
         self.defaultversion = version
+        #: heads of responses that were sent before, see ``response_head``
+        self.head_cache: Dict[Any, bytes] = {}
         self._watched: WeakKeyDictionary = WeakKeyDictionary()
 
     # Hooks of a connection

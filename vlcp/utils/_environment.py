@@ -29,6 +29,12 @@ class Environment(RequestPart):
     :param defaultencoding: encoding of text
     """
 
+    path_match: Any = None
+    closed = False
+    _buffered = 0
+    _buffer_all = _nocompress = False
+    _stream: Optional[Stream] = None
+
     def __init__(self, event: HttpRequestEvent, container: Any = None, defaultencoding: str = "utf-8") -> None:
         self.event = event
         self.connection = event.connection
@@ -41,15 +47,9 @@ class Environment(RequestPart):
         path, _, self.querystring = event.path.partition(b"?")
         self.path = unquote_to_bytes(path) if b"%" in path else path
         self.encoding = defaultencoding
-        self.path_match: Any = None
         kept = getattr(event, "kept", None)
         self._status, self._headers = (200, []) if kept is None else kept
         self._buffer: List[bytes] = []
-        self._buffered = 0
-        self._buffer_all = False
-        self._nocompress = False
-        self._stream: Optional[Stream] = None
-        self.closed = False
 
     def __repr__(self, *args: Any, **kwargs: Any) -> str:
         target = self.originalpath.decode("latin-1")
@@ -86,7 +86,7 @@ class Environment(RequestPart):
         self._check_not_sent()
         name = key if isinstance(key, bytes) else key.encode("latin-1")
         content = value if isinstance(value, bytes) else value.encode(self.encoding)
-        if replace:
+        if replace and self._headers:
             lowered = name.lower()
             self._headers = [field for field in self._headers if field[0].lower() != lowered]
         self._headers.append((name, content))
@@ -136,7 +136,10 @@ class Environment(RequestPart):
 
     def _respond(self, body: Any) -> None:
         headers = self._headers
-        if not any(name.lower() == b"content-type" for name, _ in headers):
+        for name, _ in headers:
+            if name.lower() == b"content-type":
+                break
+        else:
             headers = [(b"Content-Type", b"text/html; charset=" + self.encoding.encode("ascii")), *headers]
         self.protocol.start_response(self.connection, self.xid, self._status, headers, body, self._nocompress)
 

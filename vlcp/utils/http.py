@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -23,6 +22,7 @@ from vlcp.utils._environment import Environment
 from vlcp.utils._forms import unquote_plus_to_bytes
 from vlcp.utils._request import HttpExitException, HttpInputException, HttpRewriteLoopException
 from vlcp.utils._routes import ArgumentPlan, Route, RouteTable, expand, host_name, method_set
+from vlcp.utils._serving import begin, serve, serve_event
 
 __all__ = [
     "Dispatcher",
@@ -37,50 +37,8 @@ __all__ = [
     "unquote_plus_to_bytes",
 ]
 
-_logger = logging.getLogger(__name__)
 _GET = [b"GET", b"HEAD"]
 _POST = [b"POST"]
-
-
-async def serve(env: Environment, handler: Callable[[Environment], Any]) -> None:
-    """Run a handler and end its response; the border where what a handler raises ends.
-
-    :class:`HttpInputException` is answered with its status, other exceptions with 500; once the head is sent, the
-    connection is dropped instead, so that the client notices.
-    """
-    try:
-        result = handler(env)
-        if inspect.isawaitable(result):
-            await result
-    except HttpExitException:
-        pass
-    except HttpInputException as error:
-        _logger.info("bad request: %s: %r", error, env)
-        await _fail(env, error.status, str(error))
-        return
-    except Exception as error:
-        _logger.exception("handler failed: %r", env)
-        await _fail(env, 500, "%s: %s" % (type(error).__name__, error))
-        return
-    if not env.closed:
-        await env.close()
-
-
-async def _fail(env: Environment, status: int, text: str) -> None:
-    if env.sent:
-        await env.connection.reset(True, env.event.connmark)
-    else:
-        await env.error(status, showerror=text)
-
-
-async def _serve_event(event: HttpRequestEvent, handler: Callable[[HttpRequestEvent], Any]) -> None:
-    """Run a handler of :meth:`Dispatcher.routeevent`; an exception is answered with 500."""
-    try:
-        await handler(event)
-    except Exception:
-        _logger.exception("handler failed: %r", event)
-        protocol = event.createby
-        protocol.response_to(event.connection, event.xid, protocol.create_error_response(event.connection, event.xid, 500))
 
 
 class Dispatcher(EventHandler):
@@ -162,7 +120,7 @@ class Dispatcher(EventHandler):
         home = _home(routinemethod, container)
 
         def start(event: HttpRequestEvent, match: Any) -> None:
-            (home or event.connection).subroutine(_serve_event(event, routinemethod), False)
+            begin(home or event.connection, serve_event(event, routinemethod))
 
         self._add(path, start, host, vhost, method)
 
@@ -181,7 +139,7 @@ class Dispatcher(EventHandler):
         def start(event: HttpRequestEvent, match: Any) -> None:
             env = Environment(event, home)
             env.path_match = match
-            env.container.subroutine(serve(env, routinemethod), False)
+            begin(env.container, serve(env, routinemethod))
 
         self._add(path, start, host, vhost, method)
 

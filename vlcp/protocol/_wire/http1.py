@@ -59,7 +59,7 @@ DONE = "done"
 ERROR = "error"
 
 _EMPTY_LINES = 8
-_CACHED_BLOCK = 1024
+_CACHED_HEAD = 1024
 _NO_BODY_STATUS = frozenset((204, 304))
 
 
@@ -287,8 +287,7 @@ class _Reader:
         self._buffer.clear()
         return Body(data)
 
-    def _nothing(self) -> None:
-        return None
+    def _nothing(self) -> None: ...
 
     def _headers(self) -> Optional[Event]:
         raise NotImplementedError
@@ -327,8 +326,10 @@ def _read_fields(block: bytes, minor: int) -> Tuple[Fields, Mapping[bytes, bytes
     return tuple(fields), MappingProxyType(combined), length, keeps_alive(combined, minor), expects
 
 
-# A client sends the same fields again and again with other targets.
+# Clients send the same lines again and again.
 _read_same_fields = lru_cache(maxsize=256)(_read_fields)
+_same_request_line = lru_cache(maxsize=256)(parse_request_line)
+_same_target = lru_cache(maxsize=256)(split_target)
 
 
 class RequestReader(_Reader):
@@ -344,12 +345,15 @@ class RequestReader(_Reader):
         if head is None:
             return None
         first, block = self._split_head(head)
-        method, target, minor = parse_request_line(first)
-        read = _read_same_fields if len(block) <= _CACHED_BLOCK else _read_fields
-        fields, combined, length, again, expects = read(block, minor)
-        host, target = split_target(method, target, combined.get(b"host"))
+        is_short = len(head) <= _CACHED_HEAD
+        method, target, minor = (_same_request_line if is_short else parse_request_line)(first)
+        fields, combined, length, again, expects = (_read_same_fields if is_short else _read_fields)(block, minor)
+        host, target = (_same_target if is_short else split_target)(method, target, combined.get(b"host"))
         self._again = again
-        self._start_body(length)
+        if length or not again:
+            self._start_body(length)
+        else:
+            self.state = IDLE
         return RequestHead(method, target, host, minor, fields, combined, length, again, expects)
 
 
