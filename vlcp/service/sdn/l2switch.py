@@ -62,7 +62,7 @@ class L2FlowUpdater(RowUpdater):
             self.terminate(learner)
             self.terminate(ager)
 
-    async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
+    async def updateflow(self, conn: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
         """Update flow callback: bring the rows up to date with the switch's view."""
         self.refresh()
 

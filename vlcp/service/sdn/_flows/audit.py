@@ -34,6 +34,17 @@ class Drift(NamedTuple):
         return sum(len(part) for part in self)
 
 
+def expected_counts(installed: Table, tables: Iterable[str]) -> Dict[str, int]:
+    """Return how many rows each table should hold; tables where rows come and go by themselves are left out."""
+    changing = {table for table, _ in installed.sweeps}
+    changing.update(key[0] for key, data in installed.flows.items() if data[2] or data[3])
+    expected = {name: 0 for name in tables if name not in changing}
+    for table, _, _ in installed.flows:
+        if table in expected:
+            expected[table] += 1
+    return expected
+
+
 class Auditor:
     """Compares dumps of one switch, for one :class:`~.encode.Encoder`."""
 

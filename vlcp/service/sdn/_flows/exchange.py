@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Any, Callable, Container, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
+from .audit import Drift
 from .decode import structure_bytes
 from .diff import Changes
 from .encode import BUNDLE_CLOSE, BUNDLE_COMMIT, BUNDLE_OPEN, Encoder, bundle_add, bundle_control
 from .fields import format_value
 from .ledger import Ledger
 from .queries import barrier
+
+_SHOWN_ROWS = 20
 
 Tag = Optional[Tuple[str, Any]]
 Step = Tuple[Tag, bytes]
@@ -137,6 +140,16 @@ def _describe_match(conditions: Iterable[Tuple[str, int, Optional[int]]]) -> str
         f"{name}={format_value(name, value)}" + ("" if mask is None else f"/{format_value(name, mask)}")
         for name, value, mask in conditions
     )
+
+
+def describe_drift(drift: Drift) -> str:
+    """Write what differs between a switch and the ledger for people."""
+    names = [describe_key(key) for key in (*drift.missing, *drift.altered, *drift.groups_missing, *drift.groups_altered)]
+    missing, altered = len(drift.missing) + len(drift.groups_missing), len(drift.altered) + len(drift.groups_altered)
+    extra = len(drift.extra) + len(drift.groups_extra)
+    more = "" if len(names) <= _SHOWN_ROWS else f" and {len(names) - _SHOWN_ROWS} more"
+    shown = "; ".join(names[:_SHOWN_ROWS])
+    return f"{missing} missing, {altered} altered, {extra} not ours; {shown}{more}"
 
 
 def describe_refused(ledger: Ledger) -> List[Dict[str, Any]]:

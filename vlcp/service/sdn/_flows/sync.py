@@ -15,28 +15,19 @@ from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence,
 
 from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
-from vlcp.protocol.openflow.openflow import OpenflowProtocolException
+from vlcp.protocol.openflow.openflow import OpenflowErrorResultException, OpenflowProtocolException
 
 from . import queries
-from .audit import Auditor, Drift
+from .audit import Auditor, Drift, expected_counts
 from .decode import WireError, flow_entries, group_entries
 from .diff import Changes
-from .encode import (
-    BUNDLE_DISCARD,
-    BUNDLE_OPEN,
-    EPOCH_MASK,
-    TABLES_MASK,
-    Encoder,
-    Layout,
-    bundle_control,
-    first_epoch,
-    next_epoch,
-)
+from .encode import BUNDLE_DISCARD, Encoder, Layout, bundle_control, first_epoch, next_epoch
 from .exchange import (
     Cleanup,
     Plan,
     bundled,
     committed,
+    describe_drift,
     describe_key,
     describe_refused,
     ordered,
@@ -48,7 +39,8 @@ from .exchange import (
 )
 from .ids import Numbers
 from .ledger import Ledger
-from .spec import COOKIE_BITS, Sweep
+from .spec import Sweep
+from .takeover import answers, questions
 from .view import SwitchView
 
 _logger = logging.getLogger(__name__)
@@ -174,6 +166,8 @@ class SwitchSync(RoutineContainer):
                 await self._wait()
         except OpenflowProtocolException as error:
             _logger.info("flows of %r: the connection is gone: %s", self.connection, error)
+        except (OpenflowErrorResultException, WireError) as error:
+            _logger.error("flows of %r: the switch cannot be served: %s", self.connection, error)
 
     async def _turn(self) -> None:
         self._log_conflicts()
@@ -217,32 +211,18 @@ class SwitchSync(RoutineContainer):
     async def _take_over(self) -> None:
         """Find out what the switch holds, choose an epoch, and decide whether rows may be sent one by one."""
         epoch = first_epoch(self.layout)
-        probe = [
-            queries.group_dump(),
-            queries.flow_count(),
-            queries.flow_count(cookie=0, mask=EPOCH_MASK),
-            queries.flow_count(cookie=epoch << COOKIE_BITS, mask=EPOCH_MASK),
-            queries.flow_count(cookie=epoch << COOKIE_BITS, mask=TABLES_MASK),
-        ]
-        if self._settings.use_bundles:
-            probe += [bundle_control(1, BUNDLE_OPEN), bundle_control(1, BUNDLE_DISCARD)]
-        errors, replies = await self._ask(probe)
-        counts = [queries.counted(replies[index]) if index in replies else 0 for index in (1, 2, 3, 4)]
-        if counts[2]:
-            epoch = next_epoch(epoch)
+        wanted = self._settings.use_bundles
+        found = answers(*await self._ask(questions(epoch, wanted)), wanted)
         self._bundle_id = 1
-        self.bundles = self._settings.use_bundles and not any(index in errors for index in (5, 6))
-        self._known_groups = {number for number, _, _ in group_entries(replies.get(0, b""))}
-        self._begin_epoch(self.layout._replace(epoch=epoch))
-        self._atomic = self.bundles and counts[0] > counts[1]
-        self._same_tables = counts[0] - counts[1] == counts[3]
-        if not self._same_tables and not self.bundles:
+        self.bundles = found.bundles
+        self._known_groups = set(found.groups)
+        self._begin_epoch(self.layout._replace(epoch=next_epoch(epoch) if found.epoch_used else epoch))
+        self._atomic = found.bundles and found.ours
+        self._same_tables = found.same_tables
+        if not (self._same_tables or self.bundles):
             await self._ask(self.encoder.delete_everything())
             self._known_groups.clear()
-        _logger.info(
-            "flows of %r: epoch %d, %d rows and %d groups found, bundles %s",
-            self.connection, epoch, counts[0], len(self._known_groups), "accepted" if self.bundles else "not accepted",
-        )  # fmt: skip
+        _logger.info("flows of %r: epoch %d, found %r", self.connection, self.layout.epoch, found)
 
     def _begin_epoch(self, layout: Layout) -> None:
         self.encoder = Encoder(layout)
@@ -365,13 +345,7 @@ class SwitchSync(RoutineContainer):
 
     async def _counts_agree(self) -> bool:
         """True when every table holds as many rows as it should; tables with rows of the switch's own do not count."""
-        tables = set(self.layout.tables) - {table for table, _ in self.ledger.sweeps.installed}
-        expected = dict.fromkeys(tables, 0)
-        for (table, _, _), data in self.ledger.flows.installed.items():
-            if data[2] or data[3]:
-                expected.pop(table, None)
-            elif table in expected:
-                expected[table] += 1
+        expected = expected_counts(self.ledger.installed(), self.layout.tables)
         names = sorted(expected)
         _, replies = await self._ask([queries.flow_count(self.layout.tables[name]) for name in names])
         return all(index in replies and queries.counted(replies[index]) == expected[name] for index, name in enumerate(names))
@@ -390,15 +364,7 @@ class SwitchSync(RoutineContainer):
         return self._auditor.end(installed, group_entries(groups))
 
     async def _repair(self, drift: Drift) -> None:
-        names = [describe_key(key) for key in (*drift.missing, *drift.altered, *drift.groups_missing)]
-        _logger.warning(
-            "flows of %r: drift: %d missing, %d altered, %d not ours; %s",
-            self.connection,
-            len(drift.missing) + len(drift.groups_missing),
-            len(drift.altered) + len(drift.groups_altered),
-            len(drift.extra) + len(drift.groups_extra),
-            "; ".join(names[:_LOGGED_REFUSALS]),
-        )
+        _logger.warning("flows of %r: drift: %s", self.connection, describe_drift(drift))
         self._known_groups = self._known_groups.difference(drift.groups_missing).union(drift.groups_extra)
         for key in (*drift.missing, *drift.altered):
             self.ledger.flows.lost(key)
