@@ -34,12 +34,17 @@ _FAIR_READS = 16
 #: Write events in a row; they come before reading, so a busy writer would leave others waiting
 _FAIR_WRITES = 32
 _DATAGRAM_SIZE = 65536
+#: Requests that end a session; of several the first of this list counts
 _ENDINGS = (
     ConnectionControlEvent.SHUTDOWN,
     ConnectionControlEvent.RECONNECT,
     ConnectionControlEvent.RESET,
     ConnectionControlEvent.HANGUP,
 )
+
+
+def _stronger(one: Optional[str], other: str) -> str:
+    return other if one is None else min(one, other, key=_ENDINGS.index)
 
 
 class Connection(Controlled):
@@ -340,10 +345,11 @@ class Connection(Controlled):
             order = await self._next_order(min((wait for wait in waits if wait is not None), default=None))
             if order is None or order.type not in _ENDINGS:
                 continue
+            ending = _stronger(ending, order.type)
             if order.type == ConnectionControlEvent.HANGUP or order.force:
-                return ending or order.type
-            if ending is None:
-                ending, deadline = order.type, now + self.protocol.shutdowntimeout
+                return ending
+            if deadline is None:
+                deadline = now + self.protocol.shutdowntimeout
                 self._session_routine(self._say_goodbye())
 
     async def _session(self, first: bool) -> str:

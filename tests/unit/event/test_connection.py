@@ -323,6 +323,27 @@ def test_reconnect_makes_a_new_session_and_drops_writes_for_the_old_one():
     run_scheduler(main)
 
 
+@pytest.mark.parametrize("force", [True, False])
+def test_a_shutdown_is_not_lost_behind_a_reconnect_that_waits_for_the_peer(force):
+    async def main(container):
+        served = Recorder()
+        server = await listening(container, served)
+        used = Recorder(persist=True, shutdowntimeout=0.1)
+        silent = socket.socket()
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        client = client_of(container, f"tcp://127.0.0.1:{silent.getsockname()[1]}/", used)
+        await Hook.createMatcher("init", client)
+        await client.reconnect(False)
+        await container.wait_with_timeout(0.02)
+        await client.shutdown(force)
+        await until(container, lambda: used.calls[-1] == "final")
+        assert used.calls == ["init", "closed", "final"]
+        await server.shutdown()
+
+    run_scheduler(main)
+
+
 def test_a_request_for_an_older_session_is_ignored():
     async def main(container):
         served, used = Echo(), Recorder()
