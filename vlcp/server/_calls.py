@@ -37,24 +37,20 @@ async def call_api(
     :raises ModuleAPICallTimeoutException: no result in time
     :raises Exception: what the API itself raises
     """
-    scheduler = container.scheduler
-    directory = directory_of(scheduler)
-    deadline = None if timeout is None else scheduler.current_time + timeout
-    while True:
+    directory = directory_of(container.scheduler)
+    expectation = directory.expectation(targetname)
+    while expectation is not None and targetname not in directory.handlers:
+        timeout = await _wait_until_loaded(container, expectation, targetname, timeout)
         expectation = directory.expectation(targetname)
-        if expectation is not None and targetname not in directory.handlers:
-            left = None if deadline is None else max(deadline - scheduler.current_time, 0)
-            await _wait_until_loaded(container, expectation, targetname, left)
-            continue
-        try:
-            found = directory.find(targetname, name, params)
-        except APINotFoundException:
-            if targetname == PUBLIC or not _somebody_listens(scheduler, targetname, name):
-                raise
-            found = None
-        if found is not None:
-            return await carry_out(container, *found, name, params, timeout)
+    try:
+        found = directory.find(targetname, name, params)
+    except APINotFoundException:
+        if targetname == PUBLIC or not _somebody_listens(container.scheduler, targetname, name):
+            raise
+        found = None
+    if found is None:
         return await _call_by_event(container, targetname, name, params, timeout)
+    return await carry_out(container, *found, name, params, timeout)
 
 
 async def send_api(
@@ -102,13 +98,13 @@ async def _reply_of(
         return ModuleAPIReply(handle, exception=exc)
 
 
-async def _wait_until_loaded(container: RoutineContainer, future: Any, target: str, timeout: Optional[float]) -> None:
-    if timeout is None:
-        await future.wait(container)
-        return
+async def _wait_until_loaded(container: RoutineContainer, future: Any, target: str, timeout: Optional[float]) -> Optional[float]:
+    """Wait until a module is loaded or has failed; return what is left of a time in seconds."""
+    begin = container.scheduler.current_time
     timed_out, _ = await container.execute_with_timeout(timeout, future.wait(container))
     if timed_out:
         raise ModuleAPICallTimeoutException(f"module {target!r} is still being loaded")
+    return None if timeout is None else max(timeout - (container.scheduler.current_time - begin), 0)
 
 
 def _somebody_listens(scheduler: Any, target: str, name: str) -> bool:
@@ -128,8 +124,6 @@ async def _call_by_event(
         return await ModuleAPIReply.createMatcher(handle)
 
     try:
-        if timeout is None:
-            return get_api_result(await exchange())
         timed_out, reply = await container.execute_with_timeout(timeout, exchange())
     finally:
         if not call.canignore:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, List, Optional
 
 from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
@@ -151,17 +151,19 @@ class ModuleLoader(RoutineContainer):
     async def _start(self, name: str, classes: Dict[str, Any]) -> Any:
         owner = self._directory.expect(name, self.scheduler)
         self._starting[name] = self._directory.expected[name]
+        self._depends[name] = _dependency_names(classes[name])
         try:
             await self._start_dependencies(name, classes)
             return await self._run_module(name, classes[name])
         finally:
             del self._starting[name]
+            if name not in self.active:
+                del self._depends[name]
             if owner:
                 self._directory.settle(name)
 
     async def _start_dependencies(self, name: str, classes: Dict[str, Any]) -> None:
-        names = _dependency_names(classes[name])
-        failures = await self.execute_all([self._attempt(dep, classes) for dep in names])
+        failures = await self.execute_all([self._attempt(dep, classes) for dep in self._depends[name]])
         reasons = [str(failure) for failure in failures if failure is not None]
         if reasons:
             raise ModuleLoadException(f"module {name!r} needs another that failed: {'; '.join(reasons)}")
@@ -180,7 +182,6 @@ class ModuleLoader(RoutineContainer):
             logger.debug("module %s cannot be created", name, exc_info=True)
             raise ModuleLoadException(f"module {name!r} cannot be created: {describe(exc)}") from exc
         self.active[name] = instance
-        self._depends[name] = _dependency_names(cls)
         await instance.changestate(State.LOADING, self)
         try:
             await instance.load(self)
@@ -224,32 +225,49 @@ class ModuleLoader(RoutineContainer):
         :raises ModuleLoadException: a module did not stop without an error; all are unloaded nevertheless
         """
         name = module.get_service_name()
-        if name not in self.active:
-            return
-        names = [name] if ignoreDependencies else _plan.unload_order([name], self._depends)
+        names = await self._settled_order(name, {} if ignoreDependencies else self._depends)
         released = {dep for gone in names for dep in self._depends.get(gone, ())}
         failures = await self._stop_all(names)
         if not ignoreDependencies:
-            services = [one for one, instance in self.active.items() if instance.service]
+            services = [one for one, found in self.active.items() if found.service and one not in self._starting]
             failures += await self._stop_all(_plan.idle_services(self._depends, services, released))
         if failures:
             raise ModuleLoadException("; ".join(failures))
 
-    async def _stop_all(self, names: Iterable[str]) -> List[str]:
-        failures = [await self._stop(name) for name in names]
+    async def _settled_order(self, name: str, depends: Dict[str, List[str]]) -> List[str]:
+        """Return what to unload with a module, as soon as nothing of it is just starting."""
+        while True:
+            names = _plan.unload_order([name], depends) or [name]
+            starting = next((one for one in names if one in self._starting), None)
+            if starting is None:
+                return names
+            await self._starting[starting].wait(self)
+
+    async def _stop_all(self, names: List[str]) -> List[str]:
+        """Stop modules in this order, or wait for whoever is stopping them; return the reasons of failures."""
+        present = [name for name in names if name in self.active]
+        claimed = [name for name in present if self.active[name].state != State.UNLOADING]
+        for name in claimed:
+            await self.active[name].changestate(State.UNLOADING, self)
+        failures = []
+        for name in present:
+            if name not in claimed:
+                await self._until_gone(name)
+                continue
+            for user in [one for one, needed in self._depends.items() if name in needed]:
+                await self._until_gone(user)
+            failures.append(await self._stop(name))
         return [failure for failure in failures if failure is not None]
+
+    async def _until_gone(self, name: str) -> None:
+        """Wait for the end of a module that somebody is stopping; return at once for any other."""
+        instance = self.active.get(name)
+        if instance is not None and instance.state == State.UNLOADING:
+            await State.createMatcher(type(instance), State.UNLOADED, instance)
 
     async def _stop(self, name: str) -> Optional[str]:
         """Stop one module and return the reason if that went wrong."""
-        if name in self._starting:
-            await self._starting[name].wait(self)
-        instance = self.active.get(name)
-        if instance is None:
-            return None
-        if instance.state == State.UNLOADING:
-            await State.createMatcher(type(instance), State.UNLOADED, instance)
-            return None
-        await instance.changestate(State.UNLOADING, self)
+        instance = self.active[name]
         try:
             await instance.unload(self)
         except Exception as exc:
@@ -271,6 +289,8 @@ class ModuleLoader(RoutineContainer):
         :param pathlist: loading paths
         :raises ModuleLoadException: something cannot be reloaded; the text has one line for each
         """
+        for future in list(self._starting.values()):
+            await future.wait(self)
         files = {instance.get_full_path(): type(instance).__module__ for instance in self.active.values()}
         unknown = [f"module {path!r} is not loaded" for path in pathlist if path not in files]
         if unknown:

@@ -91,7 +91,6 @@ class Server(Configurable):
             CBQueue.AutoClassQueue.initHelper("_classname0"),
             DEFAULT_PRIORITY,
         )
-        self.scheduler.debugging = self.debugging
         add_sub_queues(self.scheduler.queue, self)
         self.resolver = Resolver(self.scheduler, self.resolverpoolsize)
         self.moduleloader = ModuleLoader(self)
@@ -174,6 +173,8 @@ def main(
     if startup is not None:
         manager["server.startup"] = tuple(startup)
     if daemon:
+        if "server.logging" not in manager and "server.loggingconfig" not in manager:
+            print("server.logging is not configured: nobody will see what the daemon logs", file=sys.stderr)
         with as_daemon(pidfile):
             return _run(fork)
     return _run(fork)
