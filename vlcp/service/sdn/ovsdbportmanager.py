@@ -49,7 +49,7 @@ class OVSDBPortManager(Module):
 
     service = True
     #: Seconds that ports stay after their database has gone away
-    _default_keepports = 60
+    _default_keepports = 600
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
