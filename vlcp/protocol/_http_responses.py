@@ -8,7 +8,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
-from vlcp.protocol._wire.http_headers import CHUNKED, check_field
+from vlcp.protocol._wire.http_headers import CHUNKED, UNTIL_CLOSE, check_field
+from vlcp.utils.encoders import gzip_encoder
 
 Headers = Sequence[Tuple[bytes, bytes]]
 
@@ -16,6 +17,8 @@ _REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus
 _REASONS[413] = b"Content Too Large"
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"date"))
 _CACHE_LIMIT = 256
+COMPRESS_FROM = 1024
+"""Smaller bodies are not compressed."""
 
 
 def date_time_string(timestamp: Optional[float] = None) -> str:
@@ -171,3 +174,41 @@ def read_piece(stream: Any) -> Tuple[bytes, bool]:
     except EOFError:
         return b"", True
     return piece, stream.eof
+
+
+def compressed(head: Any, code: int, headers: Headers, defaults: Headers, body: bytes) -> Tuple[bytes, Headers]:
+    """Return (body, headers), both for gzip if the client takes it and the body is text.
+
+    :param head: the request's head
+    :param code: status of the response
+    """
+    if not _compresses(head, code, headers, defaults):
+        return body, headers
+    return gzip_encoder(level=6)(body, True), with_content_encoding(headers, b"gzip")
+
+
+def _compresses(head: Any, code: int, headers: Headers, defaults: Headers) -> bool:
+    if not may_have_body(code) or not accepts_gzip(head.combined.get(b"accept-encoding")):
+        return False
+    return is_compressible(headers, defaults)
+
+
+def stream_framing(
+    head: Any, code: int, headers: Headers, defaults: Headers, stream: Any, disabled: bool
+) -> Tuple[int, Headers, Any]:
+    """Return (length, headers, encoder or None) for a response whose body is a stream.
+
+    :param head: the request's head
+    :param code: status of the response
+    :param disabled: do not compress
+    """
+    encoder = None
+    given = [value for name, value in headers if name.lower() == b"content-length"]
+    length = int(given[0]) if given else len(stream) if hasattr(stream, "__len__") else CHUNKED
+    if not disabled and (length == CHUNKED or length >= COMPRESS_FROM) and _compresses(head, code, headers, defaults):
+        headers = with_content_encoding(headers, b"gzip")
+        encoder = gzip_encoder(level=6)
+        length = CHUNKED
+    if length == CHUNKED and head.minor == 0:
+        length = UNTIL_CLOSE
+    return length, headers, encoder

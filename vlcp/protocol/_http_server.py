@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any, Deque, List, Optional, Tuple
+from typing import Any, Deque, List, Optional
 
 from vlcp.protocol._http_body import BodyStream
 from vlcp.protocol._http_events import HttpConnectionClosedException, HttpRequestEvent, HttpTrailersReceived
 from vlcp.protocol._http_responses import (
+    COMPRESS_FROM,
     DateLine,
-    accepts_gzip,
+    compressed,
     error_page,
-    is_compressible,
     may_have_body,
     read_piece,
     response_head,
     status_code,
-    with_content_encoding,
+    stream_framing,
 )
 from vlcp.protocol._http_side import BODY_HIGH_WATER, Side
 from vlcp.protocol._wire.http1 import RequestReader
 from vlcp.protocol._wire.http1_messages import Body, RequestHead
 from vlcp.protocol._wire.http1_write import BodyWriter
 from vlcp.protocol._wire.http_headers import CHUNKED, UNTIL_CLOSE, ProtocolError
-from vlcp.utils.encoders import gzip_encoder
 
 logger = logging.getLogger(__name__)
 
 _DRAIN_LIMIT = 65536
-_GZIP_FROM = 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _UNREAD = "peer does not read"
 _date_line = DateLine()
@@ -218,8 +216,8 @@ class ServerSide(Side):
         head = exchange.head
         if type(body) is bytes or body is None:
             body = body or b""
-            if len(body) >= _GZIP_FROM and not disabledeflate:
-                body, headers = self._encode_whole(head, code, headers, body)
+            if len(body) >= COMPRESS_FROM and not disabledeflate and head is not None:
+                body, headers = compressed(head, code, headers, self.protocol.defaultresponseheaders, body)
             if exchange.body is not None:
                 self._decide_keepalive(exchange)
             length: Optional[int] = len(body) if may_have_body(code) else None
@@ -233,36 +231,13 @@ class ServerSide(Side):
                 exchange.data = data
                 return
         else:
-            length, headers = self._stream_framing(exchange, code, headers, body, disabledeflate)
+            defaults = self.protocol.defaultresponseheaders
+            length, headers, exchange.encoder = stream_framing(head, code, headers, defaults, body, disabledeflate)
+            exchange.keepalive = exchange.keepalive and length != UNTIL_CLOSE
             exchange.data = self._head_bytes(exchange, status, headers, None if length == UNTIL_CLOSE else length)
             exchange.started = True
             self._start_stream(exchange, code, length, body)
         self._flush()
-
-    def _encode_whole(self, head: Any, code: int, headers: Any, body: bytes) -> Tuple[bytes, Any]:
-        if head is not None and may_have_body(code) and accepts_gzip(head.combined.get(b"accept-encoding")):
-            if is_compressible(headers, self.protocol.defaultresponseheaders):
-                return gzip_encoder(level=6)(body, True), with_content_encoding(headers, b"gzip")
-        return body, headers
-
-    def _stream_framing(self, exchange: Exchange, code: int, headers: Any, stream: Any, disabled: bool) -> Tuple[int, Any]:
-        """Return (length, headers) for a stream's response."""
-        given = [value for name, value in headers if name.lower() == b"content-length"]
-        if given:
-            length = int(given[0])
-        else:
-            length = len(stream) if hasattr(stream, "__len__") else CHUNKED
-        head = exchange.head
-        if not disabled and (length == CHUNKED or length >= _GZIP_FROM):
-            if accepts_gzip(head.combined.get(b"accept-encoding")):
-                if may_have_body(code) and is_compressible(headers, self.protocol.defaultresponseheaders):
-                    headers = with_content_encoding(headers, b"gzip")
-                    exchange.encoder = gzip_encoder(level=6)
-                    length = CHUNKED
-        if length == CHUNKED and head.minor == 0:
-            length = UNTIL_CLOSE
-            exchange.keepalive = False
-        return length, headers
 
     def _head_bytes(self, exchange: Exchange, status: Any, headers: Any, length: Optional[int]) -> bytes:
         head = exchange.head

@@ -51,19 +51,13 @@ __all__ = [
 _logger = logging.getLogger(__name__)
 
 
-_servers: WeakKeyDictionary = WeakKeyDictionary()
-
-
 def servers_of(scheduler: Any) -> List[Callable[[HttpRequestEvent], bool]]:
     """Return the list of functions that are offered each new request before it is sent as an event.
 
     Such a function starts to serve the request, sets ``canignore`` and returns True, or returns False. It saves the way
     through the event queue; nothing else is different.
     """
-    found = _servers.get(scheduler)
-    if found is None:
-        found = _servers[scheduler] = []
-    return found
+    return vars(scheduler).setdefault("http_servers", [])
 
 
 @defaultconfig
@@ -187,6 +181,10 @@ class Http(Protocol):
         """A client could not connect."""
         await super().notconnected(connection)
         await self._announce(connection, HttpConnectionStateEvent.CLIENT_NOTCONNECTED)
+
+    async def beforelisten(self, tcpserver: Any, newsock: Any) -> None:
+        """A server is about to listen; see :meth:`Protocol.beforelisten`."""
+        await super().beforelisten(tcpserver, newsock)
 
     async def _announce(self, connection: Any, state: str) -> None:
         await connection.wait_for_send(HttpConnectionStateEvent(state, connection, connection.connmark, self))

@@ -176,27 +176,8 @@ class Dispatcher(EventHandler):
         """
         if sessionargs or csrfcheck:
             raise ValueError("route %r needs sessions, which are not available" % (path,))
-        plan = ArgumentPlan(routinemethod, matchargs)
-
-        async def handler(env: Environment) -> None:
-            await env.parseform(formlimit, tostr)
-            if tostr:
-                env.argstostr()
-                env.cookietostr()
-            sources = dict.fromkeys(fileargs, env.files)
-            sources.update((name, env.args) for name in queryargs)
-            sources.update((name, env.cookies) for name in cookieargs)
-            default = env.args if env.method in (b"GET", b"HEAD") else env.form
-            try:
-                positional, keywords = plan.bind(env.path_match, sources, default)
-            except ValueError as error:
-                raise HttpInputException(str(error)) from None
-            if tostr:
-                positional = [None if one is None else one.decode(env.encoding) for one in positional]
-            result = routinemethod(env, *positional, **keywords)
-            if inspect.isawaitable(result):
-                await result
-
+        sources = {**dict.fromkeys(fileargs, "files"), **dict.fromkeys(queryargs, "args"), **dict.fromkeys(cookieargs, "cookies")}
+        handler = _with_arguments(routinemethod, ArgumentPlan(routinemethod, matchargs), sources, tostr, formlimit)
         self.route(path, handler, _home(routinemethod, container), host, vhost, method)
 
     @classmethod
@@ -255,6 +236,33 @@ class Dispatcher(EventHandler):
 
 
 _expand = expand
+
+
+def _with_arguments(
+    routinemethod: Callable, plan: ArgumentPlan, sources: Dict[str, str], tostr: bool, formlimit: Optional[int]
+) -> Callable[[Environment], Any]:
+    """Return a handler that calls ``routinemethod`` with values of the request.
+
+    :param sources: ``{argument: attribute of the Environment that has its value}``, others come from form or query
+    """
+
+    async def handler(env: Environment) -> None:
+        await env.parseform(formlimit, tostr)
+        if tostr:
+            env.argstostr()
+            env.cookietostr()
+        found = {name: getattr(env, source) for name, source in sources.items()}
+        try:
+            positional, keywords = plan.bind(env.path_match, found, env.args if env.method in _GET else env.form)
+        except ValueError as error:
+            raise HttpInputException(str(error)) from None
+        if tostr:
+            positional = [None if one is None else one.decode(env.encoding) for one in positional]
+        result = routinemethod(env, *positional, **keywords)
+        if inspect.isawaitable(result):
+            await result
+
+    return handler
 
 
 def _quote(value: bytes) -> bytes:

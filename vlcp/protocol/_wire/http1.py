@@ -117,7 +117,7 @@ class _Reader:
         try:
             while True:
                 state = self.state
-                event = self._STEPS[state](self)
+                event = self._STEPS[state](self) if state in self._STEPS else None
                 if event is not None:
                     return event
                 if self.state is state:
@@ -287,8 +287,6 @@ class _Reader:
         self._buffer.clear()
         return Body(data)
 
-    def _nothing(self) -> None: ...
-
     def _headers(self) -> Optional[Event]:
         raise NotImplementedError
 
@@ -301,8 +299,6 @@ class _Reader:
         CHUNK_END: _chunk_end,
         BODY_UNTIL_CLOSE: _until_close,
         TRAILERS: _trailers,
-        DONE: _nothing,
-        ERROR: _nothing,
     }
 
 
