@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Iterable, NamedTuple, Optional
 
 SCALAR, OPTIONAL, SET, MAP = "scalar", "optional", "set", "map"
-_DEFAULTS = {SCALAR: "", OPTIONAL: None, SET: frozenset(), MAP: {}}
+_DEFAULTS: dict = {SCALAR: "", OPTIONAL: None, SET: frozenset(), MAP: {}}
 #: What is monitored: ``{table: {column: kind}}``
 BRIDGE_COLUMNS = {
     "Open_vSwitch": {"external_ids": MAP},

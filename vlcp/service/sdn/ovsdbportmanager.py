@@ -245,7 +245,7 @@ class OVSDBPortManager(Module):
         return self._book.ports(vhost, datapathid)
 
     async def getallports(self, vhost=None):
-        """Return all (datapathid, port, vhost) tuples, optionally filterd by vhost"""
+        """Return all (datapathid, port, vhost) tuples, optionally filtered by vhost"""
         await self._wait_synchronized()
         return [
             (datapathid, port, host)
