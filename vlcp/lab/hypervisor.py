@@ -30,7 +30,8 @@ class Hypervisor:
         self.switch_options: list[str] = []
 
     @property
-    def _env(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Variables that make the programs of Open vSwitch use this switch."""
         return {"OVS_RUNDIR": self.directory, "OVS_LOGDIR": self.directory, "OVS_DBDIR": self.directory}
 
     @property
@@ -65,7 +66,7 @@ class Hypervisor:
 
     def _start(self, argv: list[str], program: str) -> None:
         options = ["--pidfile", "--detach", "--no-chdir", f"--log-file={self.directory}/{program}.log", "-vconsole:off"]
-        run(inside(self.namespace, argv + options), env=self._env)
+        run(inside(self.namespace, argv + options), env=self.environment)
 
     def stop_switch(self, programs: Sequence[str] = ("ovs-vswitchd", "ovsdb-server")) -> None:
         """End the named programs of Open vSwitch as a crash would: with SIGKILL after a short grace."""
@@ -87,16 +88,16 @@ class Hypervisor:
 
     def vsctl(self, *arguments: str, timeout_s: float = 20) -> str:
         """Run ``ovs-vsctl`` on this switch's database and return what it prints."""
-        return run(["ovs-vsctl", f"--db=unix:{self._database_socket}", *arguments], env=self._env, timeout_s=timeout_s)
+        return run(["ovs-vsctl", f"--db=unix:{self._database_socket}", *arguments], env=self.environment, timeout_s=timeout_s)
 
     def ofctl(self, *arguments: str, timeout_s: float = 20) -> str:
         """Run ``ovs-ofctl`` with OpenFlow 1.3 and return what it prints."""
-        return run(["ovs-ofctl", "-O", "OpenFlow13", *arguments], env=self._env, timeout_s=timeout_s)
+        return run(["ovs-ofctl", "-O", "OpenFlow13", *arguments], env=self.environment, timeout_s=timeout_s)
 
     def appctl(self, *arguments: str) -> str:
         """Run ``ovs-appctl`` on ovs-vswitchd and return what it prints."""
         pid = self._pid_of("ovs-vswitchd")
-        return run(["ovs-appctl", "-t", f"{self.directory}/ovs-vswitchd.{pid}.ctl", *arguments], env=self._env)
+        return run(["ovs-appctl", "-t", f"{self.directory}/ovs-vswitchd.{pid}.ctl", *arguments], env=self.environment)
 
     def dump_flows(self) -> list[str]:
         """Return the flows of the bridge as sorted lines, without counters, ages and the epoch in the cookie."""
