@@ -63,11 +63,16 @@ class PortFollower(RoutineContainer):
                 await self.wait_with_timeout(1.0)
 
     async def _listen(self) -> None:
-        """Hand on what the managers tell about ports of this switch."""
+        """Hand on what the managers tell about ports of this switch.
+
+        That ports are gone because the switch is gone says nothing about them, and this routine ends then.
+        """
         openflow, ovsdb = self._updates("openflowportmanager"), self._updates("ovsdbportmanager")
         while True:
             event, matcher = await M_(openflow, ovsdb)
             self._changes += 1
+            if matcher is openflow and event.reason == "disconnected":
+                continue
             if matcher is openflow:
                 self.updater.change_openflow(event.add, event.remove)
             else:
