@@ -167,9 +167,11 @@ class Client(Connection):
         await self._handshake(self.socket, protocol.connect_timeout)
 
     async def _connecting(self) -> None:
+        self._attempt_error = OSError("attempt failed unexpectedly")
         try:
             await self.create_socket()
-        except OSError as error:
+            self._attempt_error = None
+        except (OSError, ValueError) as error:
             self._attempt_error = error
         finally:
             self._attempt_ended = True

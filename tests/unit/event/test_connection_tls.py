@@ -187,6 +187,20 @@ def test_a_passive_tls_client_speaks_the_side_of_the_server(authority, identity)
     run_scheduler(main)
 
 
+def test_a_passive_tls_client_without_certificate_never_serves_in_the_clear():
+    async def main(container):
+        protocol = TlsEcho(True)
+        passive = Client("pssl://127.0.0.1:0/", protocol, container.scheduler)
+        passive.start()
+        await until(container, lambda: passive.socket is not None)
+        peer = socket.create_connection(passive.socket.getsockname())
+        peer.sendall(b"in the clear")
+        await until(container, lambda: "final" in protocol.calls)
+        assert protocol.calls == ["notconnected", "final"] and not protocol.got
+
+    run_scheduler(main)
+
+
 def test_a_peer_that_speaks_no_tls_or_nothing_does_not_disturb_others(authority, identity):
     async def main(container):
         server = await serving(container, identity)
