@@ -28,6 +28,7 @@ from vlcp.protocol._wire.http_headers import CHUNKED, UNTIL_CLOSE, ProtocolError
 logger = logging.getLogger(__name__)
 
 _DRAIN_LIMIT = 65536
+_LEAST_RATE = 4096.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _UNREAD = "peer does not read"
 _date_line = DateLine()
@@ -107,6 +108,8 @@ class ServerSide(Side):
                         break
                 elif type(item) is Body:
                     self._incoming.body.feed(item.data)
+                    if self.deadline is not None:
+                        self.deadline += len(item.data) / _LEAST_RATE
                 else:
                     self._end_of_body(item.trailers)
         except ProtocolError as error:

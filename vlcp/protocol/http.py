@@ -96,7 +96,7 @@ class Http(Protocol):
     _default_closetimeout = 5
     #: Seconds the head of a request may take from its first byte, and a new connection to send one
     _default_headtimeout = 20
-    #: Seconds the body of a request may take; while the handler does not read it they do not count
+    #: Seconds the body of a request may take, and one more for each 4096 bytes; not counted while the handler lets it wait
     _default_bodytimeout = 60
     #: Seconds without progress until a response that the client does not read is given up
     _default_sendtimeout = 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import http.client
+import random
 import socket
 import struct
 import time
@@ -431,6 +432,26 @@ def test_a_client_that_does_not_read_its_response_is_dropped(path, kept):
 def test_a_handler_may_take_longer_than_the_deadlines_of_clients():
     with HttpThread(Site, **SHORT) as thread:
         assert bodies(exchange(thread.port, get(b"/after/1.2/slow") + get(b"/", LAST))) == [b"slow", b"home"]
+
+
+def test_a_body_that_arrives_steadily_may_take_longer():
+    with HttpThread(Site, **SHORT) as thread, thread.connect() as connection:
+        connection.sendall(get(b"/count", b"Content-Length: 81920", method=b"POST"))
+        for _ in range(20):
+            connection.sendall(b"x" * 4096)
+            time.sleep(0.05)
+        assert read_response(connection)[1] == b"81920"
+
+
+def test_random_bytes_never_stop_the_server(site):
+    chance = random.Random(20)
+    pieces = [b"GET / HTTP/1.1\r\n", b"Host: a\r\n", b"\r\n", b"POST /echo HTTP/1.1\r\n", b"Content-Length: 3\r\n", b"abc"]
+    pieces += [b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n", b"\x00\xff", b"Expect: 100-continue\r\n", b" ", b"\n"]
+    for _ in range(200):
+        data = b"".join(chance.choice(pieces) for _ in range(chance.randrange(1, 15)))
+        answer = exchange(site.port, data, half_close=True)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 "), data
+    assert bodies(exchange(site.port, get(b"/", LAST))) == [b"home"]
 
 
 def test_an_error_page_does_not_wait_for_the_rest_of_a_slow_body():

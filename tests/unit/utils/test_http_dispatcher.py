@@ -319,3 +319,18 @@ def test_helpers_escape_text_and_end_handlers(env):
         _ = env.nothing
     with pytest.raises(ValueError):
         env.setcookie("a", "b; Path=/x")
+
+
+def test_a_routine_can_wait_for_requests_itself_and_others_are_not_found():
+    with HttpThread() as thread:
+
+        async def serve():
+            while True:
+                event = await HttpRequestEvent.createMatcher(None, b"/raw", b"GET")
+                event.canignore = True
+                event.createby.start_response(event.connection, event.xid, 200, [], event.version.encode())
+
+        thread.container.subroutine(serve(), daemon=True)
+        for _ in range(3):
+            assert ask(thread, "/raw")[::2] == (200, "1.1")
+            assert ask(thread, "/other")[0] == 404
