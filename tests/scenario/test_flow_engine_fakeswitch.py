@@ -50,7 +50,7 @@ async def port(bench, number, network="net_a"):
 
 def in_ports(switch):
     """Input ports that have rows in the first table."""
-    found = [dict((field[:2], field[2]) for field in row[2]) for row in switch.dump() if row[0] == 0]
+    found = [{field[:2]: field[2] for field in row[2]} for row in switch.dump() if row[0] == 0]
     return sorted(fields[0x8000, 0] for fields in found if (0x8000, 0) in fields)
 
 

@@ -1,4 +1,4 @@
-"""A controller's flow modules in one process, with fake switches over sockets and OVSDB managers that a test tells what to say."""
+"""A controller's flow modules in one process, with fake switches over sockets and OVSDB managers that obey the test."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def configured(values: Dict[str, Any]) -> Iterator[None]:
 
 
 def run_bench(
-    scenario: Callable[[FlowBench], Any], database: Any, config: Dict[str, Any] = {}, modules: Any = (l2switch.L2Switch,)
+    scenario: Callable[[FlowBench], Any], database: Any, config: Any = None, modules: Any = (l2switch.L2Switch,)
 ) -> Any:
     """Run ``await scenario(bench)`` on a controller with ``ioprocessing`` and ``modules``.
 
@@ -173,7 +173,7 @@ def run_bench(
         "module.openflowserver.url": f"tcp://127.0.0.1:{port}/",
         "module.sqlitedb.path": str(database),
         "module.openflowmanager.unloadgrace": 0.5,
-        **config,
+        **(config or {}),
     }
 
     async def main(container: Any, server: Any) -> Any:

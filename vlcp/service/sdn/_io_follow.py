@@ -90,6 +90,9 @@ class PortFollower(RoutineContainer):
         """Read both lists; while OpenFlow ports are missing in OVSDB, ask both sides again, less and less often."""
         openflow, ovsdb = self._updates("openflowportmanager"), self._updates("ovsdbportmanager")
         delay = _RESYNC_S
+        while not await call_api(self, "openflowportmanager", "waitsynchronized", {"connection": self._connection}):
+            _logger.warning("switch %#x does not tell its ports", self._datapathid)
+            await self.wait_with_timeout(1.0)
         await self._read()
         attempts = 0
         while True:

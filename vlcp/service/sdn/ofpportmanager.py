@@ -53,6 +53,7 @@ class OpenflowPortManager(Module):
             api(self.getportbyname, self.apiroutine),
             api(self.waitportbyname, self.apiroutine),
             api(self.resync, self.apiroutine),
+            api(self.waitsynchronized, self.apiroutine),
         )
 
     async def _listen(self) -> None:
@@ -211,6 +212,23 @@ class OpenflowPortManager(Module):
         connection = self._connections.get((vhost, datapathid))
         if connection is not None:
             await self._read_until_done(connection, "resync")
+
+    async def waitsynchronized(self, connection, timeout=30):
+        """Wait until the ports of a connection have been read
+
+        :param connection: the main OpenFlow connection of a switch
+        :param timeout: seconds
+        :return: False when it takes longer, or the connection is gone
+        """
+        switch = _switch_of(connection)
+        changed = ModuleNotification.createMatcher(self.get_service_name(), "update")
+        deadline = self.scheduler.current_time + timeout
+        while self._connections.get(switch) is not connection or switch not in self._ports:
+            left = deadline - self.scheduler.current_time
+            if left <= 0 or not connection.connected:
+                return False
+            await self.apiroutine.wait_with_timeout(min(left, 1.0), changed)
+        return True
 
 
 def _switch_of(connection: Any) -> Switch:
