@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Optional, Set, Tuple
+from typing import Any, Callable, Deque, List, Optional, Set, Tuple
 
 from vlcp.event.core import POLLING_IN, PollEvent
 from vlcp.event.future import Future
@@ -69,15 +69,20 @@ class Bridge:
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
         self._jobs: Set[Job] = set()
+        self._routines: List[Any] = []
 
     def start(self) -> None:
         """Start the routines."""
         self._container.scheduler.registerPolling(self._receiver.fileno(), POLLING_IN, True)
-        self._container.subroutine(self._receive(), False, daemon=True)
-        self._container.subroutine(self._watch(), False, daemon=True)
+        self._routines = [
+            self._container.subroutine(self._receive(), False, daemon=True),
+            self._container.subroutine(self._watch(), False, daemon=True),
+        ]
 
     def close(self) -> None:
-        """Close the sockets; nothing posted later arrives."""
+        """End the routines and close the sockets; nothing posted later arrives."""
+        for routine in self._routines:
+            self._container.terminate(routine)
         self._container.scheduler.unregisterPolling(self._receiver.fileno(), True)
         with self._lock:
             self._receiver.close()

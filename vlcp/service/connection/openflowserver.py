@@ -17,6 +17,7 @@ class OpenflowServer(TcpServerBase):
     can connect; ``module.openflowserver.url = 'tcp:///'`` listens on all addresses.
     """
 
+    service = False
     _default_url = "tcp://localhost:6653/"
     _default_connmanage = True
     _default_client = False
