@@ -52,9 +52,9 @@ class Bridge(NamedTuple):
 
 
 def _atom(value: Any) -> Any:
-    if isinstance(value, list):
-        if len(value) == 2 and value[0] == "uuid" and isinstance(value[1], str):
-            return value[1]
+    if isinstance(value, list) and len(value) == 2 and value[0] == "uuid" and isinstance(value[1], str):
+        return value[1]
+    if isinstance(value, (list, dict)):
         raise OvsdbFormatError(f"bad OVSDB value {value!r}")
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vlcp.service.sdn._connections import ConnectionBook, Station, endpoint_of
@@ -144,6 +144,7 @@ JSON = st.recursive(
 )
 
 
+@example({"Port": {"": {"new": {"interfaces": {}}}}})
 @given(st.dictionaries(st.sampled_from(["Bridge", "Port", "Interface"]), st.dictionaries(st.text(max_size=1), JSON, max_size=2)))
 def test_any_update_is_applied_or_refused(updates):
     try:
