@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 import pytest
+
 from vlcp.event.event import Event
 
 TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"

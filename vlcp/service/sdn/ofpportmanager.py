@@ -161,7 +161,7 @@ class OpenflowPortManager(Module):
         return list(self._ports.get((vhost, datapathid), {}).values())
 
     async def getallports(self, vhost=None):
-        """Return all (datapathid, port, vhost) tuples, optionally filterd by vhost"""
+        """Return all (datapathid, port, vhost) tuples, optionally filtered by vhost"""
         return [
             (datapathid, port, name)
             for (name, datapathid), ports in self._ports.items()
