@@ -129,7 +129,6 @@ class Http(Protocol):
     #: In query strings + means a blank
     _default_unquoteplus = True
     _default_tcp_nodelay = True
-    _default_buffersize = 16384
 
     def __init__(self, server: bool = True, defaultversion: Optional[str] = None) -> None:
         super().__init__()
