@@ -279,7 +279,7 @@ def test_the_controller_learns_addresses_from_packets_and_forgets_them(database)
         await bench.until(lambda: len(switch.dump()) == len(before[0]) + 2)
         learned = [row for row in switch.dump() if row[3] & LOW == 2]
         assert sorted((row[0], row[5][1]) for row in learned) == [(1, 75), (2, 300)]
-        await bench.quiet()
+        await bench.container.wait_with_timeout(0.6)
         sent = len(switch.received)
         link.send(switch.packet_in(1, packet, table=1, cookie=upload[3], oxms=register))
         await bench.until(lambda: [kind for kind, _, _ in switch.received[sent:]].count(FLOW_MOD) == 2)

@@ -19,11 +19,12 @@ LAYOUT = Layout(TABLES, NEXT, True, 0)
 
 
 class DirectProtocol:
-    """Hands packed messages to a switch at once; ``lost`` makes the connection look lost."""
+    """Hands packed messages to a switch at once; ``lost`` makes the connection look lost, ``silent`` the switch."""
 
     def __init__(self, switch: FakeSwitch) -> None:
         self.switch = switch
         self.lost = False
+        self.silent = False
         self.batches: List[List[bytes]] = []
         self._xid = 100
 
@@ -31,6 +32,8 @@ class DirectProtocol:
         """Do what ``Openflow.batch_packed`` is documented to do."""
         await container.do_events()
         if self.lost:
+            connection.connected = False
+        if self.lost or self.silent:
             raise OpenflowProtocolException("lost")
         self.batches.append(list(messages))
         index_of: Dict[int, int] = {}
@@ -71,6 +74,7 @@ class DirectConnection:
         self.switch = switch
         self.protocol = DirectProtocol(switch)
         self.openflowdef = of13
+        self.connected = True
 
     def __repr__(self) -> str:
         return "<switch 1>"

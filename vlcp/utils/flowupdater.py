@@ -71,6 +71,7 @@ class FlowUpdater(RoutineContainer):
         self._restart = False
         self._due = False
         self._notified = False
+        self._helpers: Dict[object, Any] = {}
 
     def reset_initialkeys(self, keys: Sequence[str], values: Sequence[Any]) -> None:
         """Callback after walk complete, can be used to change ``self._initialkeys`` and ``self._walkerdict``.
@@ -126,6 +127,17 @@ class FlowUpdater(RoutineContainer):
         self._due = True
         self._notify(FlowUpdaterNotification.FLOWUPDATE)
 
+    def start_helper(self, coroutine: Any) -> None:
+        """Run another routine as long as this updater lives."""
+        token = object()
+        self._helpers[token] = self.subroutine(self._help(token, coroutine))
+
+    async def _help(self, token: object, coroutine: Any) -> None:
+        try:
+            await coroutine
+        finally:
+            self._helpers.pop(token, None)
+
     def _notify(self, kind: str) -> None:
         if not self._notified:
             self._notified = True
@@ -133,7 +145,8 @@ class FlowUpdater(RoutineContainer):
 
     async def main(self) -> None:
         """Main coroutine"""
-        self.subroutine(self._collect(), False, "_collector")
+        self.start_helper(self._collect())
+        await self.do_events()
         wakened = FlowUpdaterNotification.createMatcher(self)
         try:
             while True:
@@ -143,7 +156,8 @@ class FlowUpdater(RoutineContainer):
                 elif not self._notified:
                     await wakened
         finally:
-            self.terminate(self._collector)
+            for helper in list(self._helpers.values()):
+                self.terminate(helper)
             await self._unwatch_all()
 
     async def _round(self) -> bool:

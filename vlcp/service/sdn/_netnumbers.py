@@ -10,6 +10,8 @@ from vlcp.server.module import call_api
 
 _logger = logging.getLogger(__name__)
 
+_RETRY_S = 5.0
+
 COLUMN_KEY = "vlcp-networks"
 """Key in ``external_ids`` of the Bridge row; the value is JSON ``{network key: number}``."""
 
@@ -17,7 +19,7 @@ COLUMN_KEY = "vlcp-networks"
 class NumberStore:
     """Reads and writes the numbers of one switch.
 
-    :param container: runs the calls
+    :param container: the updater of the switch, which runs the calls
     :param datapathid: the switch
     :param vhost: OVSDB vHost
     """
@@ -48,7 +50,7 @@ class NumberStore:
         self._wanted = numbers
         if not self._writing and self._wanted != self._stored:
             self._writing = True
-            self._container.subroutine(self._write())
+            self._container.start_helper(self._write())
 
     async def _place(self) -> Dict[str, Any]:
         """Return the OVSDB connection and the UUID of the switch's bridge."""
@@ -59,14 +61,14 @@ class NumberStore:
         return {"connection": connection, "bridge": info[2]}
 
     async def _write(self) -> None:
-        try:
-            while self._wanted != self._stored:
-                numbers = self._wanted
+        while self._wanted != self._stored:
+            numbers = self._wanted
+            try:
                 ids = {COLUMN_KEY: json.dumps(numbers, sort_keys=True, separators=(",", ":"))}
                 place = await self._place()
                 await call_api(self._container, "ovsdbmanager", "updatebridge", {**place, "external_ids": ids})
                 self._stored = numbers
-        except Exception as error:
-            _logger.warning("numbers of networks of %#x cannot be stored: %s", self._bridge["datapathid"], error)
-        finally:
-            self._writing = False
+            except Exception as error:
+                _logger.warning("numbers of networks of %#x cannot be stored: %s", self._bridge["datapathid"], error)
+                await self._container.wait_with_timeout(_RETRY_S)
+        self._writing = False

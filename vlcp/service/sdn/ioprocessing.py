@@ -210,7 +210,7 @@ class IOFlowUpdater(RowUpdater):
             self._pair_changes.update((key, gone) for gone in old if gone not in new)
         if missing and not self._retrying:
             self._retrying = True
-            self.subroutine(self._retry_drivers())
+            self.start_helper(self._retry_drivers())
 
     async def _ask_driver(self, network: Any, port: Any) -> Optional[IoParts]:
         parameters = {

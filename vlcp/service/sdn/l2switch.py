@@ -34,6 +34,7 @@ _logger = logging.getLogger(__name__)
 _PACKET_IN = 10
 _NO_PORT = 0xFFFFFF00
 _MAX_LEARNED = 100000
+_SHORTEST_RENEWAL_S = 0.5
 
 
 class L2FlowUpdater(RowUpdater):
@@ -48,19 +49,15 @@ class L2FlowUpdater(RowUpdater):
         mode = choose_mode(parent.learning, parent.nxlearn, self.switch.layout.nicira)
         self._settings = Settings(mode, parent.learntimeout)
         self._learned: Dict[Tuple[str, int], Tuple[int, float]] = {}
+        self._networks: Dict[int, str] = {}
+        self._numbers_version = -1
 
     async def main(self) -> None:
         """Main coroutine"""
-        if self._settings.mode is not Mode.CONTROLLER:
-            await super().main()
-            return
-        learner = self.subroutine(self._learn(), False)
-        ager = self.subroutine(self._age(), False)
-        try:
-            await super().main()
-        finally:
-            self.terminate(learner)
-            self.terminate(ager)
+        if self._settings.mode is Mode.CONTROLLER:
+            self.start_helper(self._learn())
+            self.start_helper(self._age())
+        await super().main()
 
     async def updateflow(self, conn: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
         """Update flow callback: bring the rows up to date with the switch's view."""
@@ -121,17 +118,28 @@ class L2FlowUpdater(RowUpdater):
         port_no = found.get("in_port", _NO_PORT)
         net_no = _in_net(found)
         mac = int.from_bytes(addresses[6:12], "big")
-        network = next((key for key, record in self.view.networks.items() if record.net_no == net_no), None)
+        network = self._network_of_number(net_no)
         if len(addresses) < 12 or network is None or port_no >= _NO_PORT or mac >> 40 & 1:
             return
         if (network, mac) not in self._learned and len(self._learned) >= _MAX_LEARNED:
             _logger.warning("%r: %d MAC addresses are learned, no more", self._connection, _MAX_LEARNED)
             return
+        now = self.scheduler.current_time
+        known_port, until = self._learned.get((network, mac), (None, 0.0))
+        if known_port == port_no and until - now > self._settings.timeout_s - _SHORTEST_RENEWAL_S:
+            return
         part = ("learned", network, mac)
-        self._learned[network, mac] = (port_no, self.scheduler.current_time + self._settings.timeout_s)
+        self._learned[network, mac] = (port_no, now + self._settings.timeout_s)
         self.put(part, LearnedInputs(net_no, port_no, mac, self._settings.timeout_s))
         self.switch.ledger.renew(self._owner, part)
         self.switch.wake()
+
+    def _network_of_number(self, net_no: Optional[int]) -> Optional[str]:
+        """Return the key of the network with a number on this switch."""
+        if self._numbers_version != self.view.version:
+            self._numbers_version = self.view.version
+            self._networks = {record.net_no: key for key, record in self.view.networks.items()}
+        return None if net_no is None else self._networks.get(net_no)
 
     async def _age(self) -> None:
         """Forget what the switch has forgotten by its timeouts."""

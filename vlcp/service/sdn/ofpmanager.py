@@ -17,6 +17,7 @@ from vlcp.event.runnable import RoutineContainer
 from vlcp.protocol.openflow import OpenflowConnectionStateEvent
 from vlcp.server.module import (
     Module,
+    ModuleLoadException,
     ModuleLoadStateChanged,
     ModuleNotification,
     api,
@@ -232,7 +233,10 @@ class OpenflowManager(Module):
         active = self.server.moduleloader.active if paths else {}
         done = (ModuleLoadStateChanged.SUCCEEDED, ModuleLoadStateChanged.FAILED)
         for path in paths:
-            module = findModule(path, False)
+            try:
+                module = findModule(path, False)
+            except ModuleLoadException:
+                continue
             if module is None or getattr(active.get(module.get_service_name()), "state", None) not in done:
                 return False
         return not self._new

@@ -356,3 +356,17 @@ async def test_a_lost_connection_ends_the_sender_quietly(container):
     bench.connection.protocol.lost = True
     await bench.want("m", ROWS[:1])
     assert bench.ledger.owed() > 0
+
+
+@on_manual_clock
+async def test_rows_sent_to_a_switch_that_does_not_answer_are_sent_again(container):
+    switch = FakeSwitch()
+    bench = SyncBench(container, switch)
+    await bench.want("m", ROWS[:1])
+    bench.connection.protocol.silent = True
+    await bench.want("m", ROWS)
+    assert len(switch.dump()) == 1
+    bench.connection.protocol.silent = False
+    await bench.run(2)
+    assert len(switch.dump()) == 3
+    assert bench.ledger.owed() == 0

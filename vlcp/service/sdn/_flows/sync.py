@@ -1,7 +1,8 @@
 """The one routine of a switch that sends flow and group mods.
 
 It waits until wanted and acknowledged rows differ, sends the difference, settles, and begins again; at most one exchange
-is in flight. A lost connection ends it, and nothing needs undoing.
+is in flight. A lost connection ends it, and nothing needs undoing. When a switch that is still connected does not answer,
+all that was sent counts as owed.
 
 On a (re)connection nothing is flushed: wanted rows are written with a new epoch in the high bits of the cookie, which
 replaces the same rows in place, and what is left of older epochs is removed when every module that has tables has said
@@ -11,7 +12,7 @@ that its set is complete. Where the switch takes bundles, all of that is one ato
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Set, Tuple
 
 from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
@@ -40,12 +41,15 @@ from .exchange import (
 from .ids import Numbers
 from .ledger import Ledger
 from .spec import Sweep
+from .status import SwitchStatus, SyncSettings
 from .takeover import answers, questions
 from .view import SwitchView
 
 _logger = logging.getLogger(__name__)
 
 _BUNDLE_ATTEMPTS = 5
+_RETRY_S = 1.0
+_REFUSED_RETRY_S = 30.0
 _AUDIT_SLICE = 500
 _LOGGED_REFUSALS = 20
 
@@ -58,27 +62,6 @@ class SwitchFlowsEvent(Event):
     WANTED = "wanted"
     SETTLED = "settled"
     VIEW = "view"
-
-
-class SyncSettings(NamedTuple):
-    """``audit_s`` seconds between checks of the switch, None for none; every ``full_audit``-th compares all rows;
-    ``hold_s`` seconds until a warning that a module has not declared its rows; ``use_bundles`` False never sends bundles."""
-
-    audit_s: Optional[float] = 10.0
-    full_audit: int = 2
-    hold_s: float = 30.0
-    use_bundles: bool = True
-
-
-class SwitchStatus:
-    """Counters of one switch for ``openflowmanager/flowstatus``."""
-
-    def __init__(self) -> None:
-        self.checks = 0
-        self.repaired = 0
-        self.batches = 0
-        self.bundles = 0
-        self.in_flight = 0
 
 
 class SwitchSync(RoutineContainer):
@@ -158,16 +141,21 @@ class SwitchSync(RoutineContainer):
 
     async def main(self) -> None:
         """Take over the switch, then send whenever something differs."""
-        try:
-            await self._take_over()
-            while True:
+        taken = False
+        while self.connection.connected:
+            try:
+                if not taken:
+                    await self._take_over()
+                    taken = True
                 self._woken = False
                 await self._turn()
                 await self._wait()
-        except OpenflowProtocolException as error:
-            _logger.info("flows of %r: the connection is gone: %s", self.connection, error)
-        except (OpenflowErrorResultException, WireError) as error:
-            _logger.error("flows of %r: the switch cannot be served: %s", self.connection, error)
+            except OpenflowProtocolException as error:
+                _logger.warning("flows of %r: %s", self.connection, error)
+                await self.wait_with_timeout(_RETRY_S)
+            except (OpenflowErrorResultException, WireError) as error:
+                _logger.error("flows of %r: the switch cannot be served: %s", self.connection, error)
+                await self.wait_with_timeout(_REFUSED_RETRY_S)
 
     async def _turn(self) -> None:
         self._log_conflicts()
@@ -178,10 +166,7 @@ class SwitchSync(RoutineContainer):
         if not self.holding:
             await self._send_pending()
             if self._audit_due() and not self.ledger.owed() and not self._stale:
-                try:
-                    await self._audit()
-                except WireError as error:
-                    _logger.warning("flows of %r: the dump of the switch cannot be read: %s", self.connection, error)
+                await self._audit()
 
     def _end_hold(self) -> None:
         """Some module has not declared its rows for long. Rows of an earlier run with the same tables can stand beside

@@ -58,12 +58,9 @@ class RowUpdater(FlowUpdater):
 
     async def main(self) -> None:
         """Main coroutine"""
-        follower = self.subroutine(self._follow_view(), False) if self.follows_view else None
-        try:
-            await super().main()
-        finally:
-            if follower is not None:
-                self.terminate(follower)
+        if self.follows_view:
+            self.start_helper(self._follow_view())
+        await super().main()
 
     async def _follow_view(self) -> None:
         changed = SwitchFlowsEvent.createMatcher(self._connection, SwitchFlowsEvent.VIEW)
