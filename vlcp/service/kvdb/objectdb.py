@@ -8,32 +8,19 @@ committed only if nobody changed in between what it had read.
 
 from __future__ import annotations
 
-import logging
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from vlcp.config import defaultconfig
 from vlcp.event.event import Event, withIndices
 from vlcp.event.future import Future
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module, api, call_api, depend
-from vlcp.service.kvdb._txn.attempt import Body, Missing, Restart, attempt, run_updater
-from vlcp.service.kvdb._txn.indexes import Complete, check_purity, run_transaction
+from vlcp.service.kvdb._commit import Committer, private_copy, updater_transaction, walker_transaction
 from vlcp.service.kvdb._update import Request, UpdateRoutine, saver
 from vlcp.service.kvdb.redisnotifier import UpdateNotifier
 from vlcp.service.kvdb.storage import KVStorage
-from vlcp.utils.dataobject import DataObject, DataObjectUpdateEvent, ReferenceObject
-from vlcp.utils.exceptions import (
-    AsyncTransactionLockException,
-    StaleResultException,
-    StorageUnavailableException,
-    TransactionRetryExceededException,
-    TransactionTimeoutException,
-)
-from vlcp.utils.jsonencoder import encode_stored, plain_copy
-
-_logger = logging.getLogger(__name__)
-
-_OWN_WRITE_SECONDS = 0.2
+from vlcp.utils.dataobject import DataObjectUpdateEvent, ReferenceObject
+from vlcp.utils.exceptions import StaleResultException, StorageUnavailableException
 
 
 @withIndices()
@@ -46,24 +33,14 @@ class RetrieveReply(Event):
     """A request for values was answered; nothing sends it now, requests have futures."""
 
 
-class _Unfinished(Exception):
-    """Leaves the store's transaction without writing; carries what the try needs first."""
-
-    needs_no_check = True
-
-    def __init__(self, outcome: Any) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
-
-
 @defaultconfig
 @depend(KVStorage, UpdateNotifier)
 class ObjectDB(Module):
-    """Abstract transaction layer for KVDB"""
+    """Transactions and live views of the data objects in the key-value store"""
 
     service = True
     _default_objectupdatepriority = 450
-    "Priority for object update event"
+    "Priority of the queue that object updates (DataObjectUpdateEvent) wait in; larger numbers go first"
     _default_debuggingupdater = False
     "Run every updater and walker twice on copies; refuse the transaction when the results differ"
     _default_runtwice = False
@@ -73,6 +50,7 @@ class ObjectDB(Module):
         super().__init__(server)
         self.apiroutine = RoutineContainer(self.scheduler)
         self._update = UpdateRoutine(self.apiroutine)
+        self._committer = Committer(self.apiroutine, self._update, self.debuggingupdater or self.runtwice)
         self.create_api(
             api(self.mget, self.apiroutine),
             api(self.get, self.apiroutine),
@@ -93,20 +71,20 @@ class ObjectDB(Module):
         )
 
     async def load(self, container: Any) -> None:
-        """Load module"""
+        """Set up the queue of update events, and begin to listen to changes of the database."""
         self.scheduler.queue.addSubQueue(self.objectupdatepriority, DataObjectUpdateEvent.createMatcher(), "dataobjectupdate")
         notifier = await call_api(container, "updatenotifier", "createnotifier", {})
         await self._update.start(notifier)
         await super().load(container)
 
     async def unload(self, container: Any, force: bool = False) -> None:
-        """Unload module"""
+        """Stop listening; references that were handed out no longer change."""
         await super().unload(container, force)
         await self._update.stop()
         self.scheduler.queue.removeSubQueue("dataobjectupdate")
 
     async def mget(self, keys: Iterable[str], requestid: Any, nostale: bool = False) -> List[Optional[ReferenceObject]]:
-        """Get multiple objects and manage them. Return references to the objects.
+        """Read several objects and keep them up to date.
 
         The objects, and all that strong references lead to, are one snapshot.
 
@@ -121,13 +99,17 @@ class ObjectDB(Module):
         return [None if reference.isdeleted() else reference for reference in references]
 
     async def get(self, key: str, requestid: Any, nostale: bool = False) -> Optional[ReferenceObject]:
-        """Get an object from specified key, and manage the object.
-        Return a reference to the object or None if not exists."""
+        """Read one object and keep it up to date; parameters and errors as for ``mget``.
+
+        :return: a reference, or None for an object that does not exist
+        """
         return (await self.mget((key,), requestid, nostale))[0]
 
     async def mgetonce(self, keys: Iterable[str], nostale: bool = False) -> List[Any]:
-        """Get multiple objects, return copies of them. Referenced objects are not retrieved.
+        """Read several objects as they are now; they are neither watched nor followed to what they refer to.
 
+        :param keys: keys
+        :param nostale: raise instead of returning older values when the store cannot be read
         :return: a copy for each key, None for one that does not exist; one snapshot
         :raises StaleResultException: with ``nostale``, the store cannot be read; ``result`` has older values or None
         :raises StorageUnavailableException: the store cannot be read, and not all values are known
@@ -141,53 +123,72 @@ class ObjectDB(Module):
                 raise StaleResultException(values, "the store cannot be read: %s" % (error,)) from error
             if values is None:
                 raise
-        return [_private_copy(key, value) for key, value in zip(wanted, values)]
+        return [private_copy(key, value) for key, value in zip(wanted, values)]
 
     async def getonce(self, key: str, nostale: bool = False) -> Any:
-        """Get a object without manage it. Return a copy of the object, or None if not exists.
-        Referenced objects are not retrieved."""
+        """Read one object as it is now; see ``mgetonce``.
+
+        :return: a copy, or None for an object that does not exist
+        """
         return (await self.mgetonce((key,), nostale))[0]
 
     async def mwatch(self, keys: Iterable[str], requestid: Any, nostale: bool = False) -> List[ReferenceObject]:
-        """Try to return all the references, see watch()"""
+        """Watch several keys, whether their objects exist or not; parameters and errors as for ``mget``.
+
+        :return: a reference for each key; see ``watch`` for those without an object
+        """
         wanted = tuple(keys)
         await self._request(wanted, dict.fromkeys(wanted, saver), requestid, nostale)
         return [self._update.managed(key) for key in wanted]
 
     async def watch(self, key: str, requestid: Any, nostale: bool = False) -> ReferenceObject:
-        """Try to find an object and return a reference. Use reference.isdeleted() to test whether the object exists.
-        Use reference.wait(container) to wait for the object to be existed."""
+        """Watch a key, whether its object exists or not; parameters and errors as for ``mget``.
+
+        :return: a reference. ``reference.isdeleted()`` tells that there is no object now, and
+            ``await reference.wait(container)`` returns as soon as there is one
+        """
         return (await self.mwatch((key,), requestid, nostale))[0]
 
     async def munwatch(self, keys: Iterable[str], requestid: Any) -> None:
-        """Cancel management of keys"""
+        """Stop watching several keys under a request id; others that watch them keep their references.
+
+        :param keys: keys; those not watched are passed over
+        :param requestid: the id they were read or watched with
+        """
         self._update.watches.remove(requestid, tuple(keys))
 
     async def unwatch(self, key: str, requestid: Any) -> None:
-        """Cancel management of a key"""
+        """Stop watching a key under a request id; see ``munwatch``."""
         self._update.watches.remove(requestid, (key,))
 
     async def unwatchall(self, requestid: Any) -> None:
-        """Cancel management for all keys that are managed by requestid"""
+        """Stop watching all keys of a request id.
+
+        :param requestid: the id they were read or watched with
+        """
         self._update.watches.remove_all(requestid)
 
     def watchlist(self, requestid: Any = None) -> Dict[str, List[Any]]:
-        """Return a dictionary whose keys are database keys, and values are lists of request ids.
-        Optionally filtered by request id"""
+        """List the keys that are watched, for people who look for forgotten watches.
+
+        :param requestid: list only the keys of this id; None for all
+        :return: ``{key: [request id, ...]}``
+        """
         return self._update.watches.listing(requestid)
 
     async def walk(
         self, keys: Iterable[str], walkerdict: Dict[str, Callable[..., None]], requestid: Any, nostale: bool = False
     ) -> Tuple[List[str], List[Optional[ReferenceObject]]]:
-        """Recursively retrieve keys with customized functions. walkerdict is a dictionary
-        key->walker(key, obj, walk, save).
+        """Read objects whose keys are found on the way, by functions that go from one object to the next.
 
         :param keys: keys to begin with
-        :param walkerdict: walkers see one snapshot, may run several times, and must not change objects
+        :param walkerdict: ``{key: walker}``, one for each of ``keys``. A walker is called as ``walker(key, obj, walk, save)``:
+            ``walk(key)`` returns another object, ``save(key)`` adds a key to the result. Walkers see one snapshot, may run
+            several times, and must not change objects
         :param requestid: what they save is watched under this id
-        :param nostale: as in :meth:`mget`
+        :param nostale: as for ``mget``
         :return: (saved keys, a reference for each or None for one that does not exist)
-        :raises Exception: as :meth:`mget`; and what a walker raises
+        :raises Exception: as ``mget``; and what a walker raises
         """
         saved = await self._request(tuple(keys), walkerdict, requestid, nostale)
         references = [self._update.managed(key) for key in saved]
@@ -202,7 +203,10 @@ class ObjectDB(Module):
                 request.future.set_result([])
 
     async def gettimestamp(self) -> int:
-        """Get a timestamp from database server, in microseconds"""
+        """Return the time of the store, in microseconds; it never goes back.
+
+        :raises StorageUnavailableException: the store does not answer
+        """
         seen: List[int] = []
 
         def updater(keys: Any, values: Any, timestamp: int) -> Tuple[Any, Any]:
@@ -216,42 +220,38 @@ class ObjectDB(Module):
     async def transact(
         self, keys: Iterable[str], updater: Callable[..., Any], withtime: bool = False, maxtime: float = 60
     ) -> None:
-        """Try to update keys in a transact, with an updater(keys, values), which returns (updated_keys, updated_values).
-        The updater may be called more than once. If withtime = True, the updater should take three parameters:
-        (keys, values, timestamp) with timestamp as the server time.
+        """Write objects in one transaction, from the values of keys that are known beforehand.
 
-        :param keys: keys whose values the updater gets; it may write others too; None as a value deletes
-        :param maxtime: seconds
+        :param keys: keys whose values the updater gets; it may write others too
+        :param updater: ``updater(keys, values)``, or ``updater(keys, values, timestamp)`` with ``withtime``. It returns
+            ``(updated_keys, updated_values)``; None as a value deletes. It runs again when somebody else has changed a value
+            meanwhile, so it must not do anything else
+        :param withtime: give the updater the time of the store in microseconds
+        :param maxtime: seconds; None for no limit
         :raises TransactionTimeoutException: it took longer than ``maxtime``; nothing was written
         :raises AlreadyExistsException: two objects would have the same unique key
         :raises StorageUnavailableException: nothing was written
         :raises StorageOutcomeUnknownException: it is not known whether it was written
         :raises Exception: what the updater raises; nothing was written
         """
-        names = tuple(keys)
-
-        def body(snapshot: Dict[str, Any], timestamp: int) -> Any:
-            return run_updater(updater, names, snapshot, *((timestamp,) if withtime else ()))
-
-        await self._commit(names, body, self._deadline(maxtime))
+        await self._committer.commit(updater_transaction(keys, updater, withtime), maxtime)
 
     async def writewalk(
         self, keys: Iterable[str], walker: Callable[..., Any], withtime: bool = False, maxtime: float = 60
     ) -> Any:
-        """A read-write transaction with walkers
+        """Write objects in one transaction that finds the keys it needs while it runs.
 
-        :param keys: initial keys used in walk. Provide keys already known to be necessary to optimize the transaction.
-        :param walker: A walker should be `walker(walk, write)`, where `walk` is a function `walk(key)->value` to get a
-                       value from the database, and `write` is a function `write(key, value)` to save value to the
-                       database. A value can be write to a database any times. A `walk` called after `write` is
-                       guaranteed to retrieve the previously written value.
-        :param withtime: if withtime=True, an extra timestamp parameter is given to walkers, so walker should be
-                         `walker(walk, write, timestamp)`
-        :param maxtime: max execution time of this transaction
+        :param keys: keys to read before the first run; the more of the needed ones they cover, the fewer runs it takes
+        :param walker: ``walker(walk, write)``, or ``walker(walk, write, timestamp)`` with ``withtime``. ``walk(key)`` returns
+            the value of a key, which is what the walker itself wrote there last if it did; ``write(key, value)`` sets it, as
+            often as wanted, and None deletes. The walker runs from its beginning each time that it needs a value which is not
+            read yet, or which somebody else has changed, so it must not do anything else
+        :param withtime: give the walker the time of the store in microseconds
+        :param maxtime: seconds; None for no limit
         :return: what the walker returned in its last run
-        :raises Exception: as :meth:`transact`
+        :raises Exception: as ``transact``
         """
-        return await self._commit(tuple(keys), _walker_body(walker, withtime), self._deadline(maxtime))
+        return await self._committer.commit(walker_transaction(keys, walker, withtime), maxtime)
 
     async def asynctransact(
         self,
@@ -260,20 +260,16 @@ class ObjectDB(Module):
         maxretry: Optional[int] = None,
         maxtime: float = 60,
     ) -> None:
-        """Read-Write transaction with asynchronous operations.
+        """Write objects in one transaction that has to wait for something before it knows what to write.
 
-        First, the `asyncupdater` is called with `asyncupdater(last_info, container)`. `last_info` is the info from last
-        `AsyncTransactionLockException`. When `asyncupdater` is called for the first time, last_info = None. It returns
-        `(updater, keys)`, for a transaction as in `transact`, or None to end without one. The updater can raise
-        `AsyncTransactionLockException` to restart from `asyncupdater`.
-
-        :param asyncupdater: An async updater `asyncupdater(last_info, container)` which returns `(updater, keys)`
-        :param withtime: Whether the returned updater need a timestamp
-        :param maxretry: Limit the max retried times
-        :param maxtime: Limit the execution time. The transaction is abandoned if still not completed after `maxtime`
-                        seconds.
+        :param asyncupdater: ``await asyncupdater(last_info, container)`` returns ``(updater, keys)`` for a transaction as in
+            ``transact``, or None to end without one. The updater may raise ``AsyncTransactionLockException(info)``: then
+            nothing is written, and ``asyncupdater`` is called again with that info. In the first call it is None
+        :param withtime: give the updater the time of the store in microseconds
+        :param maxretry: how often it may begin again; None for no limit
+        :param maxtime: seconds for all of it; None for no limit
         :raises TransactionRetryExceededException: more than ``maxretry`` restarts
-        :raises Exception: as :meth:`transact`
+        :raises Exception: as ``transact``
         """
 
         async def factory(info: Any) -> Any:
@@ -281,26 +277,19 @@ class ObjectDB(Module):
             if made is None:
                 return None
             updater, keys = made
-            names = tuple(keys)
+            return updater_transaction(keys, updater, withtime)
 
-            def body(snapshot: Dict[str, Any], timestamp: int) -> Any:
-                return run_updater(updater, names, snapshot, *((timestamp,) if withtime else ()))
-
-            return names, body
-
-        await self._commit_restarting(factory, maxretry, maxtime)
+        await self._committer.commit_restarting(factory, maxretry, maxtime)
 
     async def asyncwritewalk(self, asyncwalker: Callable[..., Any], withtime: bool = False, maxtime: float = 60) -> Any:
-        """A read-write transaction with walker factory
+        """Write objects in one walker's transaction that has to wait for something before it knows what to write.
 
-        :param asyncwalker: an async function called as `asyncwalker(last_info, container)` and returns (keys, walker),
-                            which are the same as parameters of `writewalk`, or None to end without a transaction. A
-                            walker can raise AsyncTransactionLockException to restart
-        :param withtime: if withtime=True, an extra timestamp parameter is given to walkers, so walkers should be
-                         `walker(walk, write, timestamp)`
-        :param maxtime: max execution time of this transaction
+        :param asyncwalker: ``await asyncwalker(last_info, container)`` returns ``(keys, walker)`` for a transaction as in
+            ``writewalk``, or None to end without one; restarts as in ``asynctransact``
+        :param withtime: give the walker the time of the store in microseconds
+        :param maxtime: seconds for all of it; None for no limit
         :return: what the walker returned in its last run
-        :raises Exception: as :meth:`transact`
+        :raises Exception: as ``transact``
         """
 
         async def factory(info: Any) -> Any:
@@ -308,85 +297,6 @@ class ObjectDB(Module):
             if made is None:
                 return None
             keys, walker = made
-            return tuple(keys), _walker_body(walker, withtime)
+            return walker_transaction(keys, walker, withtime)
 
-        return await self._commit_restarting(factory, None, maxtime)
-
-    def _deadline(self, maxtime: Optional[float]) -> Optional[float]:
-        return None if maxtime is None else self.scheduler.current_time + maxtime
-
-    async def _commit_restarting(self, factory: Any, maxretry: Optional[int], maxtime: Optional[float]) -> Any:
-        deadline = self._deadline(maxtime)
-        info, restarts = None, 0
-        while True:
-            made = await factory(info)
-            if made is None:
-                return None
-            try:
-                return await self._commit(*made, deadline)
-            except AsyncTransactionLockException as restart:
-                info = restart.info
-            restarts += 1
-            if maxretry is not None and restarts > maxretry:
-                raise TransactionRetryExceededException
-
-    async def _commit(self, keys: Tuple[str, ...], body: Body, deadline: Optional[float]) -> Any:
-        wanted = dict.fromkeys(keys)
-        while True:
-            if deadline is not None and self.scheduler.current_time > deadline:
-                raise TransactionTimeoutException
-            try:
-                done = await self._try(tuple(wanted), body)
-            except _Unfinished as unfinished:
-                outcome = unfinished.outcome
-                if isinstance(outcome, Restart):
-                    raise AsyncTransactionLockException(outcome.info) from None
-                if outcome.keys <= wanted.keys():
-                    raise ValueError("a walker raises WalkKeyNotRetrieved for keys it has: %.200r" % (outcome.keys,))
-                wanted.update(dict.fromkeys(sorted(outcome.keys)))
-                await self.apiroutine.do_events()
-                continue
-            await self._update.settled(done.versions, _OWN_WRITE_SECONDS)
-            return done.result
-
-    async def _try(self, keys: Tuple[str, ...], body: Body) -> Complete:
-        last: List[Complete] = []
-
-        def updater(names: Sequence[str], values: Sequence[Any], timestamp: int) -> Tuple[Any, Any]:
-            if self.debuggingupdater or self.runtwice:
-                _run_twice(body, names, values, timestamp)
-            outcome = run_transaction(body, names, values, timestamp)
-            if isinstance(outcome, (Missing, Restart)):
-                raise _Unfinished(outcome)
-            last[:] = [outcome]
-            return tuple(outcome.writes), tuple(outcome.writes.values())
-
-        await call_api(self.apiroutine, "kvstorage", "updateallwithtime", {"keys": keys, "updater": updater})
-        done = last[0]
-        if done.writes:
-            await self._update.publish(done.versions)
-        return done
-
-
-def _walker_body(walker: Callable[..., Any], withtime: bool) -> Body:
-    def body(snapshot: Dict[str, Any], timestamp: int) -> Any:
-        return attempt(walker, snapshot, *((timestamp,) if withtime else ()))
-
-    return body
-
-
-def _private_copy(key: str, value: Any) -> Any:
-    copied = plain_copy(value)
-    if isinstance(copied, DataObject):
-        copied.setkey(key)
-    return copied
-
-
-def _run_twice(body: Body, names: Sequence[str], values: Sequence[Any], timestamp: int) -> None:
-    def copies() -> Dict[str, Any]:
-        return {key: _private_copy(key, value) for key, value in zip(names, values)}
-
-    def same(one: Any, other: Any) -> bool:
-        return encode_stored(one) == encode_stored(other)
-
-    check_purity(body, copies, timestamp, same)
+        return await self._committer.commit_restarting(factory, None, maxtime)
