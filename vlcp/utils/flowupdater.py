@@ -146,10 +146,11 @@ class FlowUpdater(RoutineContainer):
     async def main(self) -> None:
         """Main coroutine"""
         self.start_helper(self._collect())
-        await self.do_events()
         wakened = FlowUpdaterNotification.createMatcher(self)
         try:
             while True:
+                # All changes of one turn of the scheduler become one update.
+                await self.do_events()
                 self._notified = False
                 if not await self._round():
                     await self.wait_with_timeout(_RETRY_S)
