@@ -21,8 +21,8 @@ class ConfigTree:
 
     Names are reached as attributes and as items; an item name may be a path::
 
-        node['child.childconfig'] = 42
-        node.child.childconfig          # 42
+        node['server.limits.connections'] = 42
+        assert node.server.limits.connections == 42
 
     Assigning to a path replaces a value or a sub-tree that stands in its way.
     """
@@ -111,7 +111,7 @@ class ConfigTree:
     def gettree(self, key: str, create: bool = False) -> Optional[ConfigTree]:
         """Return the sub-node at a path.
 
-        :param key: path relative to this node
+        :param key: names from this node down, joined by dots
         :param create: True makes missing nodes; a value in the way is replaced
         :return: the node, or None when there is none at this path
         """
@@ -164,7 +164,7 @@ class ConfigTree:
     def get(self, key: str, defaultvalue: Any = None) -> Any:
         """Return the value or sub-node at a path.
 
-        :param key: path relative to this node
+        :param key: names from this node down, joined by dots
         :param defaultvalue: returned when there is nothing
         """
         node, name = self._parent(key)

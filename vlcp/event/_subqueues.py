@@ -86,7 +86,7 @@ class LeafQueue:
     def pop(self) -> tuple[Any, tuple, tuple]:
         """Return ``(event, QueueCanWriteEvents, QueueIsEmptyEvents)``, as :meth:`vlcp.event.pqueue.CBQueue.pop`.
 
-        :raises IndexError: the queue is empty or blocked
+        :raises IndexError: there is no event, or its block holds
         """
         value, events = self.take()
         return (value, *split_events(events))

@@ -8,7 +8,7 @@ from vlcp.event.event import Event, withIndices
 
 
 class HttpProtocolException(Exception):
-    """Critical protocol break on HTTP connections."""
+    """The peer broke the rules of HTTP so that the connection cannot go on."""
 
 
 class HttpConnectionClosedException(HttpProtocolException):

@@ -9,8 +9,8 @@ from typing import Any, Optional
 from vlcp.config import defaultconfig
 from vlcp.event.connection import ConnectionResetException, ConnectionWriteEvent
 from vlcp.event.event import M_, Event, withIndices
+from vlcp.protocol._sessions import SessionProtocol
 from vlcp.protocol._wire.jsonframe import JsonFrameError, JsonFramer
-from vlcp.protocol.protocol import Protocol
 
 _logger = logging.getLogger(__name__)
 _MISSING = object()
@@ -67,14 +67,14 @@ class JsonRPCErrorResultException(Exception):
 
 
 @defaultconfig
-class JsonRPC(Protocol):
-    """JSON-RPC 1.0 Protocol"""
+class JsonRPC(SessionProtocol):
+    """JSON-RPC 1.0: requests with replies, and notifications, in both directions of a connection."""
 
     parse_errors = (JsonFormatException, JsonRPCProtocolException)
 
     #: (inherited)
     _default_persist = True
-    #: This is the OVSDB default port
+    #: Port of URLs that name none; 6632 is what OVSDB used before it got 6640
     _default_defaultport = 6632
     #: (inherited)
     _default_createqueue = True
@@ -100,7 +100,8 @@ class JsonRPC(Protocol):
             ("connstate", JsonRPCConnectionStateEvent.createMatcher(connection=connection)),
         )
 
-    async def _begin(self, connection: Any) -> None:
+    async def begin_session(self, connection: Any) -> None:
+        """Make the state of a session and announce it."""
         connection.wire = JsonFramer(self.messagelimit, self.levellimit)
         connection.jsonrpc_id = 0
         await self._announce(connection, JsonRPCConnectionStateEvent.CONNECTION_UP)
@@ -108,27 +109,8 @@ class JsonRPC(Protocol):
     async def _announce(self, connection: Any, state: str) -> None:
         await connection.wait_for_send(JsonRPCConnectionStateEvent(state, connection, connection.connmark, self))
 
-    async def init(self, connection: Any) -> None:
-        """routine for connection initialization"""
-        await super().init(connection)
-        await self._begin(connection)
-
-    async def reconnect_init(self, connection: Any) -> None:
-        """routine for reconnect"""
-        await super().reconnect_init(connection)
-        await self._begin(connection)
-
-    async def closed(self, connection: Any) -> None:
-        """routine for connection closed"""
-        await super().closed(connection)
-        await self._end(connection)
-
-    async def error(self, connection: Any) -> None:
-        """routine for connection error"""
-        await super().error(connection)
-        await self._end(connection)
-
-    async def _end(self, connection: Any) -> None:
+    async def end_session(self, connection: Any) -> None:
+        """Drop the requests that nobody has taken, and announce the end."""
         connection.scheduler.ignore(JsonRPCRequestEvent.createMatcher(connection=connection))
         await self._announce(connection, JsonRPCConnectionStateEvent.CONNECTION_DOWN)
 
@@ -161,24 +143,28 @@ class JsonRPC(Protocol):
     # Waiting
 
     def replymatcher(self, requestid: Any, connection: Any, iserror: Optional[bool] = None) -> Any:
-        """Create a matcher to match a reply
+        """Return a matcher for the reply to a request.
 
-        :param iserror: only errors or only results; None for both
+        :param requestid: number of the request, from :meth:`formatrequest`
+        :param connection: where it was sent
+        :param iserror: True for errors only, False for results only, None for both
         """
         return JsonRPCResponseEvent.createMatcher(connection, connection.connmark, requestid, iserror)
 
     def notificationmatcher(self, method: Optional[str], connection: Any) -> Any:
-        """Create an event matcher to match specified notifications
+        """Return a matcher for notifications that come in the present session.
 
-        :param method: None for all
+        :param method: the method they name; None for all
+        :param connection: where they come from
         """
         return JsonRPCNotificationEvent.createMatcher(method, connection, connection.connmark)
 
     def statematcher(self, connection: Any, state: Optional[str] = "down", currentconn: bool = True) -> Any:
-        """Create an event matcher to match the connection state
+        """Return a matcher for events that tell of the connection's sessions.
 
+        :param connection: the connection
         :param state: 'up', 'down', or None for both
-        :param currentconn: only for the present session
+        :param currentconn: True for the present session only, False also for later ones
         """
         mark = connection.connmark if currentconn else None
         return JsonRPCConnectionStateEvent.createMatcher(state, connection, mark)
@@ -186,10 +172,14 @@ class JsonRPC(Protocol):
     async def querywithreply(
         self, method: str, params: Any, connection: Any, container: Any = None, raiseonerror: bool = True
     ) -> tuple[Any, Any]:
-        """Send a JSON-RPC request and wait for the reply.
+        """Call a method of the peer and wait until it has answered.
 
+        :param method: name of the method
+        :param params: its parameters, a JSON value
+        :param connection: where to send the request
         :param container: not needed
-        :return: (result, error) tuple
+        :param raiseonerror: raise when the answer is an error, instead of returning it
+        :return: (result, error), the JSON values of the answer
         :raises JsonRPCErrorResultException: the peer answered with an error (only with ``raiseonerror``)
         :raises JsonRPCProtocolException: the connection is down, or goes down before the answer
         """
@@ -210,10 +200,12 @@ class JsonRPC(Protocol):
         return (event.result, event.error)
 
     async def waitfornotify(self, method: Optional[str], connection: Any, container: Any) -> tuple[str, Any]:
-        """Wait for next notification
+        """Wait until the peer sends a notification.
 
-        :param method: None for any
-        :return: (method, params) from the notification
+        :param method: the method it names; None for any
+        :param connection: where it comes from
+        :param container: not needed
+        :return: (method, parameters)
         :raises JsonRPCProtocolException: the connection is down, or goes down
         """
         if not connection.connected:
@@ -227,7 +219,7 @@ class JsonRPC(Protocol):
     # Reading
 
     def parse(self, connection: Any, data: memoryview, laststart: int) -> tuple[list, int]:
-        """Parse input data into events, see :meth:`Protocol.parse`.
+        """Turn received bytes into events for messages; see :meth:`Protocol.parse`.
 
         :raises JsonFormatException: not JSON, or over a limit
         :raises JsonRPCProtocolException: JSON, but not JSON-RPC

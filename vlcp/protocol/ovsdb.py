@@ -13,22 +13,18 @@ _logger = logging.getLogger(__name__)
 
 @defaultconfig
 class OVSDB(JsonRPC):
-    """OVSDB protocol, this is a specialized JSON-RPC 1.0 protocol"""
+    """JSON-RPC 1.0 as databases of Open vSwitch speak it: both sides keep idle connections alive by "echo" requests."""
 
     #: (inherited)
     _default_defaultport = 6632
-    #: Only accept "echo" requests, which are answered at once
+    #: Methods that the peer may call; "echo" is answered at once
     _default_allowedrequests = ("echo",)
-    #: Send "echo" requests when connection is idle
+    #: Seconds without a message after which an "echo" is sent
     _default_keepalivetime = 10
-    #: Disconnect when reply is not received for "echo" requests
+    #: Seconds that its answer may take before the connection is dropped
     _default_keepalivetimeout = 3
     #: (inherited)
     _default_tcp_nodelay = True
-
-    async def reconnect_init(self, connection: Any) -> None:
-        """routine for reconnect"""
-        await super().reconnect_init(connection)
 
     def request_events(self, connection: Any, method: str, params: Any, requestid: Any) -> list:
         """Answer "echo" with its own parameters, ahead of everything that waits; see :meth:`JsonRPC.request_events`."""

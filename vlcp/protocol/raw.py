@@ -9,12 +9,12 @@ from vlcp.event.connection import Client, ConnectionWriteEvent
 from vlcp.event.core import syscall_removequeue
 from vlcp.event.event import M_, Event, withIndices
 from vlcp.event.stream import Stream, StreamDataEvent
-from vlcp.protocol.protocol import Protocol
+from vlcp.protocol._sessions import SessionProtocol
 
 
 @withIndices("state", "connection", "connmark", "createby")
 class RawConnectionStateEvent(Event):
-    """Connection state change"""
+    """A raw connection came up or went down; ``state`` is one of the constants."""
 
     CONNECTION_UP = "up"
     CONNECTION_DOWN = "down"
@@ -22,8 +22,8 @@ class RawConnectionStateEvent(Event):
 
 
 @defaultconfig
-class Raw(Protocol):
-    """Raw protocol, provide two streams for input and output
+class Raw(SessionProtocol):
+    """A connection as two streams of bytes, without any message format.
 
     They are ``connection.inputstream`` and ``connection.outputstream``, made anew for each session.
     """
@@ -41,7 +41,8 @@ class Raw(Protocol):
     #: Cut larger data of the output stream
     _default_splitsize = 1048576
 
-    async def _begin(self, connection: Any) -> None:
+    async def begin_session(self, connection: Any) -> None:
+        """Make the state of a session and announce it."""
         connection.inputstream = Stream()
         connection.input_ended = False
         if self.createqueue:
@@ -80,32 +81,12 @@ class Raw(Protocol):
             if ended:
                 return
 
-    async def init(self, connection: Any) -> None:
-        """routine for connection initialization"""
-        await super().init(connection)
-        await self._begin(connection)
-
-    async def reconnect_init(self, connection: Any) -> None:
-        """routine for reconnect"""
-        await super().reconnect_init(connection)
-        await self._begin(connection)
-
     async def notconnected(self, connection: Any) -> None:
-        """routine for connect failed and not retrying"""
+        """Announce that the connection could not be made; see :meth:`Protocol.notconnected`."""
         await super().notconnected(connection)
         await self._announce(connection, RawConnectionStateEvent.CONNECTION_NOTCONNECTED)
 
-    async def closed(self, connection: Any) -> None:
-        """routine for connection closed"""
-        await super().closed(connection)
-        await self._end(connection)
-
-    async def error(self, connection: Any) -> None:
-        """routine for connection error"""
-        await super().error(connection)
-        await self._end(connection)
-
-    async def _end(self, connection: Any) -> None:
+    async def end_session(self, connection: Any) -> None:
         """Break what is still open of the streams; what was received stays readable."""
         connection.terminate(connection.output_routine)
         connection.outputstream.close(connection.scheduler)
@@ -118,20 +99,21 @@ class Raw(Protocol):
         await self._announce(connection, RawConnectionStateEvent.CONNECTION_DOWN)
 
     def statematcher(self, connection: Any, state: Optional[str] = "down", currentconn: bool = True) -> Any:
-        """Create an event matcher to match the connection state
+        """Return a matcher for events that tell of the connection's sessions.
 
+        :param connection: the connection
         :param state: 'up', 'down', 'notconnected', or None for all
-        :param currentconn: only for the present session
+        :param currentconn: True for the present session only, False also for later ones
         """
         mark = connection.connmark if currentconn else None
         return RawConnectionStateEvent.createMatcher(state, connection, mark)
 
     async def client_connect(self, container: Any, url: str, *args: Any, **kwargs: Any) -> tuple:
-        """Create a connection with raw protocol
+        """Connect to a server and wait until the streams are there.
 
-        :param container: current routine container
-        :param url: url to connect to (see Client)
-        :param args: other parameters of a Client (except url, protocol and scheduler)
+        :param container: routine container to wait in
+        :param url: the server, for instance 'tcp://host:port'; see :class:`vlcp.event.connection.Client`
+        :param args: further positional parameters of the Client behind ``scheduler``
         :param kwargs: the same by name
         :return: ``(connection, inputstream, outputstream)``: the streams to read from and to write to
         :raises OSError: cannot connect
@@ -146,10 +128,9 @@ class Raw(Protocol):
         return (connection, connection.inputstream, connection.outputstream)
 
     def redirect_outputstream(self, connection: Any, stream: Any) -> None:
-        """Close current outputstream and output from the new stream
+        """Send the data of another stream from now on; writers of the old one get an error.
 
-        Writers of the old stream get an error.
-
+        :param connection: the connection
         :param stream: any readable stream of bytes
         """
         connection.terminate(connection.output_routine)
@@ -158,7 +139,7 @@ class Raw(Protocol):
         self._start_output(connection)
 
     def parse(self, connection: Any, data: memoryview, laststart: int) -> tuple[list, int]:
-        """Parse input data into events, see :meth:`Protocol.parse`. The end of the input does not end the output."""
+        """Put received bytes into the input stream; see :meth:`Protocol.parse`. The end of the input does not end the output."""
         if connection.inputstream.closed:
             return ([], 0)
         if laststart == len(data):

@@ -55,7 +55,7 @@ def encode_default(obj: Any) -> Any:
 
 @config("jsonformat")
 class JsonFormat(Configurable):
-    """This is an extended JSON formatter used by WebAPI module"""
+    """Writes results of API calls as JSON for people and the Web API; what JSON does not know is shown, not stored"""
 
     _default_namedstruct = True
     "Show packets and OpenFlow messages (namedstruct) by their fields"

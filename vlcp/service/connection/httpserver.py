@@ -12,7 +12,7 @@ from vlcp.service.connection.tcpserver import TcpServerBase
 
 @defaultconfig
 class HttpServer(TcpServerBase):
-    """Create HTTP server on specified URLs, vHosts are supported.
+    """Listens for HTTP connections at URLs, each with or without TLS.
 
     Each virtual host has its own URLs; the modules that serve requests bind to one by its name::
 

@@ -21,9 +21,9 @@ from vlcp.server.module import Module, api
 from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._sqlitebatch import Cache, Entry, Evaluation, Update, evaluate
 from vlcp.service.connection._sqlitefile import Change, Conflict, Row, Snapshot, SqliteFile, Writes
+from vlcp.service.connection._storagecalls import StorageCalls
 from vlcp.service.connection._storethread import PATIENCE, Bridge, Job, StoreThread
 from vlcp.utils.exceptions import StorageUnavailableException
-from vlcp.utils.jsonencoder import plain_copy
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.notifier import Notification, Notifier, UpdateNotification
 
@@ -52,7 +52,7 @@ class SQLiteNotifier(Notifier):
 
 
 @defaultconfig
-class SQLiteDB(Module):
+class SQLiteDB(StorageCalls, Module):
     """Key-value store in an SQLite file, for one machine"""
 
     _default_path = "/var/lib/vlcp/vlcp.sqlite"
@@ -82,20 +82,7 @@ class SQLiteDB(Module):
         self._reading = SqliteFile(self.path, self._origin)
         self._writing = SqliteFile(self.path, self._origin)
         self._bridge: Any = None
-        self.create_api(
-            api(self.get, self.apiroutine),
-            api(self.set, self.apiroutine),
-            api(self.delete, self.apiroutine),
-            api(self.mget, self.apiroutine),
-            api(self.mgetwithcache, self.apiroutine),
-            api(self.mset, self.apiroutine),
-            api(self.update, self.apiroutine),
-            api(self.mupdate, self.apiroutine),
-            api(self.updateall, self.apiroutine),
-            api(self.updateallwithtime, self.apiroutine),
-            api(self.listallkeys, self.apiroutine),
-            api(self.createnotifier),
-        )
+        self.create_api(*self.storage_apis(), api(self.createnotifier))
 
     async def load(self, container: Any) -> None:
         """Open the file, which is made if there is none.
@@ -125,37 +112,19 @@ class SQLiteDB(Module):
         self._bridge.close()
 
     def createnotifier(self) -> SQLiteNotifier:
-        """Create a new notifier object"""
+        """Return a new :class:`SQLiteNotifier`, which tells of commits from when it is started."""
         return SQLiteNotifier(self)
-
-    async def get(self, key: str, timeout: Any = None, vhost: str = "") -> Any:
-        """Get value from key; with a timeout, it expires so many seconds from now"""
-        if timeout is not None:
-            return await self.update(key, lambda _, value: value, timeout)
-        return (await self.mget((key,)))[0]
-
-    async def set(self, key: str, value: Any, timeout: Any = None, vhost: str = "") -> None:
-        """Set value to key, with an optional timeout"""
-        await self.mset(((key, value),), timeout)
-
-    async def delete(self, key: str, vhost: str = "") -> None:
-        """Delete a key from the storage"""
-        await self.mset(((key, None),))
-
-    async def mget(self, keys: Sequence[str], vhost: str = "") -> List[Any]:
-        """Get multiple values from multiple keys"""
-        values, _ = await self.mgetwithcache(keys)
-        return [plain_copy(value) for value in values]
 
     async def mgetwithcache(
         self, keys: Sequence[str], vhost: str = "", cache: Optional[KVCache] = None
     ) -> Tuple[List[Any], KVCache]:
-        """Get multiple values, cached when possible.
+        """Read several values, and spare those that are known already.
 
-        The values are one snapshot. A value that is in ``cache`` and did not change is the same object; the
+        The values are those of one moment. A value that is in ``cache`` and did not change is the same object; the
         values must not be changed.
 
         :param keys: keys
+        :param vhost: of no meaning here
         :param cache: the cache of an earlier call, or None
         :return: (values, cache); None for a key that does not exist
         :raises StorageUnavailableException: the file cannot be read
@@ -172,40 +141,17 @@ class SQLiteDB(Module):
             kept.set(key, entry)
         return [entries[key].value for key in keys], kept
 
-    async def mset(self, kvpairs: Iterable[Tuple[str, Any]], timeout: Any = None, vhost: str = "") -> None:
-        """Set multiple values on multiple keys; None deletes"""
-        pairs = list(kvpairs)
-        await self.updateallwithtime(
-            (), lambda keys, values, now: ([key for key, _ in pairs], [value for _, value in pairs]), timeout
-        )
-
-    async def update(self, key: str, updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update in-place with a custom function func(k, v), which returns a new value, or None to delete.
-
-        The function may be called more than once. Returns the updated value, or None if deleted"""
-        return (await self.mupdate((key,), updater, timeout))[0]
-
-    async def mupdate(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update multiple keys in-place with a custom function, see update. Either all success, or all fail."""
-        _, values = await self.updateallwithtime(
-            keys, lambda names, old, now: (names, tuple(updater(k, v) for k, v in zip(names, old))), timeout
-        )
-        return values
-
-    async def updateall(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update multiple keys in-place, with a function updater(keys, values) which returns
-        (updated_keys, updated_values). Either all success or all fail."""
-        return await self.updateallwithtime(keys, lambda names, values, now: updater(names, values), timeout)
-
     async def updateallwithtime(
-        self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = ""
+        self, keys: Sequence[str], updater: Callable[..., Any], timeout: Optional[float] = None, vhost: str = ""
     ) -> Any:
-        """Update multiple keys in-place, with a function updater(keys, values, timestamp) which returns
-        (updated_keys, updated_values). Either all success or all fail.
+        """Write what a function makes of the values of several keys and the time of the store; all of it, or nothing.
 
         :param keys: keys whose values the updater gets; they are unchanged until the commit
-        :param updater: may be called several times, and must not depend on anything but its arguments
-        :param timeout: seconds until the written values expire, or None
+        :param updater: ``updater(keys, values, timestamp)``, with the time in microseconds, returns
+            ``(updated_keys, updated_values)``; None as a value deletes. It may be called several times, and must not
+            depend on anything but its arguments
+        :param timeout: seconds until the written values expire, None to keep them
+        :param vhost: of no meaning here
         :return: what the updater returned
         :raises StorageUnavailableException: nothing was written, nor will be
         :raises StorageOutcomeUnknownException: the disk did not answer within the time
@@ -222,7 +168,10 @@ class SQLiteDB(Module):
             job.cancel()
 
     async def listallkeys(self, vhost: str = "") -> List[str]:
-        """Return all keys in the KVDB. For management purpose."""
+        """List all keys of the store. It reads the whole index of the file, so it is for people, not for programs.
+
+        :raises StorageUnavailableException: the file cannot be read
+        """
         return await self._reader.submit(self._bridge.job(lambda job: self._reading.list_keys(job.deadline)))
 
     async def _read_rows(

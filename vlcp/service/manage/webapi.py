@@ -155,7 +155,7 @@ def _text(value: Optional[bytes]) -> Optional[str]:
 @defaultconfig
 @depend(httpserver.HttpServer)
 class WebAPI(Module):
-    """Call module API from web.
+    """Serves the APIs of modules to HTTP clients.
 
     Free access to any module API is like access to the machine: bind it to loopback or protect it. Requests that name
     another server, or come from pages of other sites, are refused.

@@ -22,7 +22,7 @@ class FlowBase(Module):
     autosuccess = False
     _tablerequest: Sequence[TableRequest] = ()
     _default_vhostbind = [""]
-    "Default binding to OpenFlow vHosts"
+    "Virtual hosts of the OpenFlow server whose switches the module programs"
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
@@ -55,5 +55,5 @@ class FlowBase(Module):
         await super().unload(container, force)
 
     def gettablerequest(self) -> Tuple[Any, Any]:
-        """Table requirement for this module"""
+        """Return the tables that this module wants: (its ``TableRequest`` objects, virtual hosts where it wants them)."""
         return tuple(self._tablerequest), self.vhostbind

@@ -28,7 +28,7 @@ __all__ = ["UpdateConflictException", "ViperFlow"]
 @defaultconfig
 @depend(objectdb.ObjectDB)
 class ViperFlow(Module):
-    """Standard network model for L2 SDN"""
+    """Keeps the networks that users order: physical and logical networks, their ports and subnets"""
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)

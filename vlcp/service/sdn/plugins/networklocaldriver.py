@@ -15,7 +15,7 @@ def _refuse(port: Any, *args: Any, parameters: Dict[str, Any]) -> bool:
 
 @defaultconfig
 class NetworkLocalDriver(NetworkDriver):
-    """Network driver for local networks. They cannot have physical ports; only endpoints on the same server reach each
+    """Serves networks of type local. They cannot have physical ports; only endpoints on the same server reach each
     other."""
 
     network_type = "local"

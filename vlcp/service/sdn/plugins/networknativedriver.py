@@ -17,7 +17,7 @@ def _only_one(network, netmap, physical, physicalmap, walk, write, *, parameters
 
 @defaultconfig
 class NetworkNativeDriver(NetworkDriver):
-    """Network driver for native networks. A native network holds one logical network, whose packets pass the physical
+    """Serves networks of type native. Such a network holds one logical network, whose packets pass the physical
     ports as they are."""
 
     network_type = "native"
