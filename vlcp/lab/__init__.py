@@ -7,6 +7,7 @@ VLAN tags. Every link is made inside the namespaces, so deleting these removes e
 ``_shell``     run a command, or say in one line what failed
 ``_plan``      pure: names, addresses and configuration of a laboratory
 ``controller`` one controller process and its Web API
+``database``   Redis and ZooKeeper servers
 ``hypervisor`` one Open vSwitch with its bridge
 ``endpoint``   one endpoint and its pings
 ``topology``   a whole laboratory: up, status, down

@@ -19,6 +19,12 @@ STARTUP = (
     "vlcp.service.utils.autoload.AutoLoad",
 )
 SQLITE = "vlcp.service.connection.sqlitedb.SQLiteDB"
+STORES = {
+    "sqlite": (SQLITE, SQLITE),
+    "redis": ("vlcp.service.connection.redisdb.RedisDB", "vlcp.service.kvdb.redisnotifier.RedisNotifier"),
+    "zookeeper": ("vlcp.service.connection.zookeeperdb.ZooKeeperDB", "vlcp.service.connection.zookeeperdb.ZooKeeperDB"),
+}
+MANAGEMENT_PREFIX = 24
 LONGEST_SOCKET_DIRECTORY = 80
 
 
@@ -45,11 +51,18 @@ class LabPlan:
     directory: str
     hosts: list[str]
     database: str = "sqlite"
+    databases: list[str] = field(default_factory=list)
     endpoints: list[EndpointPlan] = field(default_factory=list)
 
     def namespace(self, name: str) -> str:
         """Return the network namespace of a hypervisor, an endpoint or the underlay."""
         return f"{self.prefix}-{name}"
+
+    def management_address(self, name: str) -> str:
+        """Return the address of a hypervisor or database node on the management network."""
+        if name in self.databases:
+            return f"10.255.0.{200 + self.databases.index(name)}"
+        return f"10.255.0.{10 + self.hosts.index(name)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
@@ -59,11 +72,14 @@ class LabPlan:
     def from_json(cls, data: Mapping[str, Any]) -> LabPlan:
         """Make a plan from what :meth:`to_json` gave."""
         endpoints = [EndpointPlan(**entry) for entry in data["endpoints"]]
-        return cls(data["prefix"], data["directory"], list(data["hosts"]), data["database"], endpoints)
+        return cls(data["prefix"], data["directory"], list(data["hosts"]), data["database"], list(data["databases"]), endpoints)
 
 
-def make_plan(prefix: str, directory: str, hosts: int, database: str = "sqlite") -> LabPlan:
+def make_plan(prefix: str, directory: str, hosts: int, database: str = "sqlite", zookeeper_nodes: int = 1) -> LabPlan:
     """Return the plan of a laboratory with ``hosts`` hypervisors and no endpoints.
+
+    :param database: ``sqlite`` (one file that all controllers share), ``redis`` or ``zookeeper``
+    :param zookeeper_nodes: number of nodes of a ZooKeeper ensemble
 
     :raises ValueError: a name or number that cannot work, with the reason
     """
@@ -71,11 +87,15 @@ def make_plan(prefix: str, directory: str, hosts: int, database: str = "sqlite")
         raise ValueError(f"prefix {prefix!r}: one to eight lower-case letters and digits, a letter first")
     if not 1 <= hosts <= 64:
         raise ValueError(f"hosts {hosts}: 1 to 64")
-    if database != "sqlite":
-        raise ValueError(f"database {database!r}: this version has sqlite")
+    if database not in STORES:
+        raise ValueError(f"database {database!r}: one of {', '.join(STORES)}")
+    if zookeeper_nodes not in (1, 3, 5):
+        raise ValueError(f"ZooKeeper nodes {zookeeper_nodes}: 1, 3 or 5")
     if len(directory) > LONGEST_SOCKET_DIRECTORY:
         raise ValueError(f"directory {directory!r}: longer than {LONGEST_SOCKET_DIRECTORY} characters, too long for sockets")
-    return LabPlan(prefix, directory, [f"hv{number + 1}" for number in range(hosts)], database)
+    nodes = {"sqlite": 0, "redis": 1, "zookeeper": zookeeper_nodes}[database]
+    databases = [f"db{number + 1}" for number in range(nodes)]
+    return LabPlan(prefix, directory, [f"hv{number + 1}" for number in range(hosts)], database, databases)
 
 
 def controller_config(plan: LabPlan, host: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -90,13 +110,22 @@ def controller_config(plan: LabPlan, host: str, extra: Mapping[str, Any] | None 
         "module.openflowserver.url": f"tcp://127.0.0.1:{OPENFLOW_PORT}/",
         "module.httpserver.url": None,
         "module.httpserver.vhost.api.url": f"tcp://127.0.0.1:{API_PORT}/",
-        "module.sqlitedb.path": f"{plan.directory}/vlcp.sqlite",
-        "proxy.kvstorage": SQLITE,
-        "proxy.updatenotifier": SQLITE,
+        "proxy.kvstorage": STORES[plan.database][0],
+        "proxy.updatenotifier": STORES[plan.database][1],
         "server.startup": STARTUP,
     }
+    config.update(_store_config(plan))
     config.update(extra or {})
     return config
+
+
+def _store_config(plan: LabPlan) -> dict[str, Any]:
+    addresses = [plan.management_address(name) for name in plan.databases]
+    if plan.database == "redis":
+        return {"module.redisdb.url": f"tcp://{addresses[0]}/"}
+    if plan.database == "zookeeper":
+        return {"module.zookeeperdb.url": f"tcp://{','.join(addresses)}/"}
+    return {"module.sqlitedb.path": f"{plan.directory}/vlcp.sqlite"}
 
 
 def config_text(config: Mapping[str, Any]) -> str:

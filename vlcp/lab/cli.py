@@ -25,7 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="make a laboratory, with one logical network and its endpoints")
     up.add_argument("--hosts", type=int, default=1, help="number of hypervisors (default: %(default)s)")
-    up.add_argument("--db", default="sqlite", help="store of the controllers (default: %(default)s)")
+    up.add_argument("--db", default="sqlite", choices=("sqlite", "redis", "zookeeper"), help="store (default: %(default)s)")
+    up.add_argument("--zk-nodes", type=int, default=1, help="nodes of the ZooKeeper ensemble (default: %(default)s)")
     up.add_argument("--endpoints", type=int, default=2, help="endpoints for each hypervisor (default: %(default)s)")
     up.add_argument("--bare", action="store_true", help="no networks and no endpoints: configure it yourself with curl")
     up.add_argument("--foreground", action="store_true", help="stay until Ctrl-C, then remove everything")
@@ -59,7 +60,7 @@ def terminate_as_interrupt() -> Iterator[None]:
 
 def command_up(arguments: argparse.Namespace) -> int:
     """Make a laboratory; in the foreground keep it until Ctrl-C."""
-    lab = Lab.create(arguments.prefix, arguments.directory, arguments.hosts, arguments.db, say)
+    lab = Lab.create(arguments.prefix, arguments.directory, arguments.hosts, arguments.db, arguments.zk_nodes, say)
     with terminate_as_interrupt():
         lab.up()
         try:

@@ -9,6 +9,7 @@ from typing import Callable
 
 from vlcp.lab._plan import EndpointPlan, LabPlan, endpoint_mac, make_plan
 from vlcp.lab._shell import LabError, check_machine, kill_all, namespaces, run
+from vlcp.lab.database import NODES, attach_to_management
 from vlcp.lab.endpoint import Endpoint
 from vlcp.lab.hypervisor import Hypervisor
 
@@ -31,6 +32,7 @@ class Lab:
         self.plan = plan
         self._say = say or (lambda line: None)
         self.hosts = {name: Hypervisor(plan, name) for name in plan.hosts}
+        self.databases = {name: NODES[plan.database](plan, name) for name in plan.databases}
         self.endpoints = {entry.name: Endpoint(plan, self.hosts[entry.host], entry) for entry in plan.endpoints}
 
     @classmethod
@@ -40,6 +42,7 @@ class Lab:
         directory: str | None = None,
         hosts: int = 1,
         database: str = "sqlite",
+        zookeeper_nodes: int = 1,
         say: Callable[[str], None] | None = None,
     ) -> Lab:
         """Return a laboratory that is not up yet.
@@ -48,7 +51,7 @@ class Lab:
         """
         check_machine()
         try:
-            plan = make_plan(prefix, directory or default_directory(prefix), hosts, database)
+            plan = make_plan(prefix, directory or default_directory(prefix), hosts, database, zookeeper_nodes)
         except ValueError as error:
             raise LabError(str(error)) from None
         return cls(plan, say)
@@ -83,6 +86,8 @@ class Lab:
             for name, host in self.hosts.items():
                 self._say(f"hypervisor {name}: namespace {host.namespace}, Open vSwitch with bridge br0 (userspace datapath)")
                 host.create()
+                attach_to_management(self.plan, name)
+            self._create_databases()
             if controllers:
                 self.start_controllers()
         except BaseException:
@@ -92,8 +97,16 @@ class Lab:
     def _create_underlay(self) -> None:
         underlay = self.plan.namespace("net")
         run(["ip", "netns", "add", underlay])
-        run(["ip", "-n", underlay, "link", "add", "under", "type", "bridge"])
-        run(["ip", "-n", underlay, "link", "set", "under", "up"])
+        for bridge in ("under", "mgmt"):
+            run(["ip", "-n", underlay, "link", "add", bridge, "type", "bridge"])
+            run(["ip", "-n", underlay, "link", "set", bridge, "up"])
+
+    def _create_databases(self) -> None:
+        for name, node in self.databases.items():
+            self._say(f"database {name}: {self.plan.database} at {node.address}, namespace {node.namespace}")
+            node.create(wait=False)
+        for node in self.databases.values():
+            node.wait_ready()
 
     def start_controllers(self) -> None:
         """Start the controllers that do not run and wait until all answer."""

@@ -26,6 +26,7 @@ def test_hypervisors_are_numbered_and_namespaces_carry_the_prefix():
         (("lab", "/tmp/x", 0), "hosts 0"),
         (("lab", "/tmp/x", 65), "hosts 65"),
         (("lab", "/tmp/x", 1, "oracle"), "'oracle'"),
+        (("lab", "/tmp/x", 1, "zookeeper", 2), "nodes 2"),
         (("lab", "/tmp/" + "x" * 80, 1), "too long for sockets"),
     ],
 )
