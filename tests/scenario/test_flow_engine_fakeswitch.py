@@ -6,8 +6,9 @@ import pytest
 from support.fakeswitch import FLOW_MOD, FakeSwitch
 from support.flowbench import FakeOvsdb, FakeOvsdbPorts, IOProcessing, run_bench
 
-from vlcp.service.sdn import l2switch
+from vlcp.service.sdn import ioprocessing, l2switch
 from vlcp.service.sdn._flows import ledger
+from vlcp.service.sdn.plugins.networknativedriver import NetworkNativeDriver
 
 PORTS = [(1, "p1"), (2, "p2"), (3, "p3"), (9, "bond0")]
 LOW = (1 << 49) - 1
@@ -340,5 +341,40 @@ def test_connections_and_ports_are_found_by_every_api_of_the_managers(database):
         await bench.until(lambda: True)
         await bench.call(ports, "resync", datapathid=1)
         assert await bench.call(ports, "getportbyno", datapathid=1, portno=7) is None
+
+    run_bench(scenario, database)
+
+
+class LateDriver(NetworkNativeDriver):
+    """Serves the type ``late``; fails at the first question."""
+
+    servicename = "latedriver"
+    network_type = "late"
+    questions = 0
+
+    def createioflowparts(self, connection, logicalnetwork, physicalport, logicalnetworkid, physicalportid):
+        LateDriver.questions += 1
+        if LateDriver.questions == 1:
+            raise RuntimeError("not yet")
+        of = connection.openflowdef
+        send = [of.ofp_action_output(port=physicalportid)]
+        return [], [], send, send, [of.ofp_action_output(port=of.OFPP_IN_PORT)]
+
+
+def test_a_driver_that_fails_hurts_only_its_networks_and_is_asked_again(database, monkeypatch):
+    monkeypatch.setattr(ioprocessing, "_DRIVER_RETRY_S", 0.2)
+
+    async def scenario(bench):
+        await bench.server.moduleloader.loadmodule(LateDriver)
+        switch = fake_switch()
+        bench.connect(switch)
+        await bench.net("createphysicalnetwork", type="late", id="late")
+        await bench.net("createphysicalport", physicalnetwork="late", name="bond0")
+        await bench.net("createlogicalnetwork", physicalnetwork="late", id="net_a")
+        await port(bench, 1)
+        await bench.until(lambda: in_ports(switch) == [1])
+        await bench.until(lambda: in_ports(switch) == [1, 9])
+        assert LateDriver.questions == 2
+        await bench.server.moduleloader.unloadmodule(LateDriver)
 
     run_bench(scenario, database)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from typing import Any, Sequence, Tuple
 
 from vlcp.config import defaultconfig
@@ -9,6 +11,9 @@ from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module, ModuleLoadStateChanged, api, call_api
 from vlcp.service.sdn import ofpmanager
 from vlcp.service.sdn._flows.tables import TableRequest
+from vlcp.utils.exceptions import APIRejectedException
+
+_logger = logging.getLogger(__name__)
 
 
 @defaultconfig
@@ -36,8 +41,13 @@ class FlowBase(Module):
 
     async def _acquire(self) -> None:
         name = self.get_service_name()
-        allocated = ofpmanager.TableAcquireUpdate.createMatcher()
-        await call_api(self._acquirer, "openflowmanager", "acquiretable", {"modulename": name})
+        allocated = ofpmanager.TableAcquireUpdate.createMatcher(_ismatch=self._concerns)
+        try:
+            await call_api(self._acquirer, "openflowmanager", "acquiretable", {"modulename": name})
+        except APIRejectedException as error:
+            _logger.error("%s: no tables: %s", name, error)
+            await self.changestate(ModuleLoadStateChanged.FAILED, self._acquirer)
+            return
         event = await allocated
         if getattr(event, "exception", None) is not None:
             await self.changestate(ModuleLoadStateChanged.FAILED, self._acquirer)
@@ -49,9 +59,19 @@ class FlowBase(Module):
             if getattr(event, "exception", None) is None:
                 self.table_acquired()
 
+    def _concerns(self, event: Any) -> bool:
+        """True for a result with all tables of this module, and for a failure of its own request."""
+        if getattr(event, "exception", None) is not None:
+            return self.get_service_name() in event.modules
+        wanted = {request[0] for request in self._tablerequest}
+        vhosts = event.result if self.vhostbind is None else self.vhostbind
+        found = [{table for table, _ in event.result[vhost][0]} for vhost in vhosts if vhost in event.result]
+        return not wanted or (bool(found) and all(wanted <= tables for tables in found))
+
     async def unload(self, container: Any, force: bool = False) -> None:
         """Stop the module and give its tables back."""
-        await call_api(container, "openflowmanager", "unacquiretable", {"modulename": self.get_service_name()})
+        with contextlib.suppress(APIRejectedException):
+            await call_api(container, "openflowmanager", "unacquiretable", {"modulename": self.get_service_name()})
         await super().unload(container, force)
 
     def gettablerequest(self) -> Tuple[Any, Any]:

@@ -84,6 +84,7 @@ class IOFlowUpdater(RowUpdater):
         self._pair_changes: Set[Pair] = set()
         self._net_changes: Set[str] = set()
         self._retrying = False
+        self._ask_again = False
 
     async def main(self) -> None:
         """Main coroutine"""
@@ -153,6 +154,9 @@ class IOFlowUpdater(RowUpdater):
         first = not self._declared
         if first:
             affected.update(self.view.networks)
+        if self._ask_again:
+            self._ask_again = False
+            affected.update(net for net, states in self._pairs.items() if any(s.parts is None for s in states.values()))
         self.view.ready = True
         if change or first:
             self._tell(change)
@@ -230,18 +234,18 @@ class IOFlowUpdater(RowUpdater):
                 actions_of_structures(bucket),
                 actions_of_structures(on_hairpin),
             )
-        except (APIRejectedException, ValueError) as error:
+        except APIRejectedException as error:
             _logger.warning("no flows for %s on %s: %s", network.key, port.key, error or "no driver answers")
-            return None
+        except Exception:
+            _logger.exception("no flows for %s on %s: its driver fails", network.key, port.key)
+        return None
 
     async def _retry_drivers(self) -> None:
         """Ask again a little later: a driver may be loaded after this module."""
         await self.wait_with_timeout(_DRIVER_RETRY_S)
         self._retrying = False
-        missing = [net for net, states in self._pairs.items() if any(s.parts is None for s in states.values())]
-        self.updateobjects(self._values[net] for net in missing if net in self._values)
-        await self._update_pairs(missing)
-        self.refresh()
+        self._ask_again = True
+        self.request_update()
 
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
         """Return the entities with rows that a change concerns."""

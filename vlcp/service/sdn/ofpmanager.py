@@ -44,7 +44,7 @@ _STARTUP_S = 15.0
 @withIndices()
 class TableAcquireUpdate(Event):
     """Tables were allocated: attribute ``result`` as ``{vhost: ([(name, id), ...], {path: ((name, id), ...)})}``, or
-    ``exception`` why not."""
+    ``exception`` why not, and ``modules``, which had asked then."""
 
 
 @withIndices("connection", "datapathid", "vhost")
@@ -272,7 +272,7 @@ class OpenflowManager(Module):
             for name in asked:
                 self._requests.pop(name, None)
             _logger.error("tables cannot be allocated: %s", error)
-            self.scheduler.emergesend(TableAcquireUpdate(exception=error))
+            self.scheduler.emergesend(TableAcquireUpdate(exception=error, modules=tuple(asked)))
             return
         self._tables = tables
         result = {vhost: (list(found.tables), dict(found.paths)) for vhost, found in tables.items()}

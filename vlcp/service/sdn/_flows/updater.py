@@ -14,6 +14,8 @@ from .view import SwitchView, ViewChange
 
 _logger = logging.getLogger(__name__)
 
+_RETRY_S = 1.0
+
 
 class RowUpdater(FlowUpdater):
     """Keeps the rows of one module on one switch.
@@ -64,10 +66,15 @@ class RowUpdater(FlowUpdater):
 
     async def _follow_view(self) -> None:
         changed = SwitchFlowsEvent.createMatcher(self._connection, SwitchFlowsEvent.VIEW)
-        self.refresh()
         while True:
-            await changed
-            self.refresh()
+            try:
+                self.refresh()
+            except Exception:
+                _logger.exception("%s: rows on %r cannot be computed, they stay as they are", self._owner, self._connection)
+                self._seen_version = -1
+                await self.wait_with_timeout(_RETRY_S)
+            else:
+                await changed
 
     async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
         """Bring the rows up to date with the view; the three sets do not matter."""
