@@ -80,6 +80,22 @@ def test_down_cleans_up_after_a_crash(prefix):
     assert namespaces(prefix) == []
 
 
+def test_a_fault_is_found_by_check_with_a_hint_and_mended(prefix):
+    assert lab(prefix, "up", "--hosts", "2", "--endpoints", "1").returncode == 0
+    whole = lab(prefix, "check")
+    assert (whole.returncode, "2 of 2 pairs" in whole.stdout) == (0, True)
+    assert lab(prefix, "fault", "kill-controller", "hv2").returncode == 0
+    assert lab(prefix, "check").returncode == 0
+    assert lab(prefix, "status").returncode == 1
+    assert lab(prefix, "fault", "start-controller", "hv2").returncode == 0
+    assert lab(prefix, "fault", "kill-switch", "hv2").returncode == 0
+    broken = lab(prefix, "check")
+    assert broken.returncode == 1
+    assert "ep1 does not reach ep2: WRONG: the switch of hv2 has no connection to its controller" in broken.stdout
+    assert lab(prefix, "fault", "partition", "hv1", "moon").returncode == 1
+    assert "takes: host" in lab(prefix, "fault", "kill-controller").stderr
+
+
 def test_usage_errors_are_one_line_with_status_2_and_bad_values_status_1(prefix):
     assert lab(prefix, "sideways").returncode == 2
     bad = lab("Bad_Prefix", "up")

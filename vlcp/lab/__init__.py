@@ -11,5 +11,7 @@ VLAN tags. Every link is made inside the namespaces, so deleting these removes e
 ``hypervisor`` one Open vSwitch with its bridge
 ``endpoint``   one endpoint and its pings
 ``topology``   a whole laboratory: up, status, down
+``faults``     what can be broken and mended
+``check``      who reaches whom, and why not
 ``cli``        the command line
 """

@@ -11,6 +11,8 @@ from typing import Callable, Iterator, Sequence
 
 from vlcp.lab import _demo
 from vlcp.lab._shell import LabError
+from vlcp.lab.check import check
+from vlcp.lab.faults import FAULTS, make_fault
 from vlcp.lab.topology import Lab, down
 
 
@@ -35,6 +37,12 @@ def build_parser() -> argparse.ArgumentParser:
     ping.add_argument("target", nargs="?", help="an endpoint or an address")
     ping.add_argument("-c", "--count", type=int, default=3, help="packets (default: %(default)s)")
     commands.add_parser("status", help="say what runs")
+    commands.add_parser("check", help="ping between all endpoints, with a hint for each failure")
+    fault = commands.add_parser("fault", help="break or mend a part: " + ", ".join(FAULTS))
+    fault.add_argument("name", metavar="NAME")
+    fault.add_argument(
+        "arguments", nargs="*", metavar="ARGUMENT", help="hypervisor or database node; for partition also db or underlay"
+    )
     commands.add_parser("down", help="remove the laboratory, also after a crash")
     return parser
 
@@ -125,6 +133,24 @@ def command_status(arguments: argparse.Namespace) -> int:
     return 0 if whole else 1
 
 
+def command_check(arguments: argparse.Namespace) -> int:
+    """Print the connectivity matrix; the exit status is 1 when a pair is not as it should be."""
+    findings = check(Lab.load(arguments.prefix, arguments.directory, say))
+    for found in findings:
+        state = "reaches" if found.reached else "does not reach"
+        verdict = "as expected" if found.good else f"WRONG: {found.hint}"
+        say(f"{found.source} {state} {found.target}: {verdict}")
+    say(f"{sum(found.good for found in findings)} of {len(findings)} pairs are as they should be")
+    return 0 if all(found.good for found in findings) else 1
+
+
+def command_fault(arguments: argparse.Namespace) -> int:
+    """Break or mend a part."""
+    make_fault(Lab.load(arguments.prefix, arguments.directory, say), arguments.name, arguments.arguments)
+    say(f"done: {' '.join([arguments.name, *arguments.arguments])}")
+    return 0
+
+
 def command_down(arguments: argparse.Namespace) -> int:
     """Remove whatever is there."""
     removed = down(arguments.prefix, arguments.directory)
@@ -136,6 +162,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "up": command_up,
     "ping": command_ping,
     "status": command_status,
+    "check": command_check,
+    "fault": command_fault,
     "down": command_down,
 }
 

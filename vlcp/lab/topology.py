@@ -9,7 +9,7 @@ from typing import Callable
 
 from vlcp.lab._plan import EndpointPlan, LabPlan, endpoint_mac, make_plan
 from vlcp.lab._shell import LabError, check_machine, kill_all, namespaces, run
-from vlcp.lab.database import NODES, attach_to_management
+from vlcp.lab.database import NODES, DatabaseNode, attach_to_management
 from vlcp.lab.endpoint import Endpoint
 from vlcp.lab.hypervisor import Hypervisor
 
@@ -107,6 +107,28 @@ class Lab:
             node.create(wait=False)
         for node in self.databases.values():
             node.wait_ready()
+
+    def host(self, name: str) -> Hypervisor:
+        """Return a hypervisor by its name.
+
+        :raises LabError: there is none
+        """
+        if name not in self.hosts:
+            raise LabError(f"hypervisor {name!r}: one of {', '.join(self.hosts)}")
+        return self.hosts[name]
+
+    def database(self, name: str) -> DatabaseNode:
+        """Return a database node by its name.
+
+        :raises LabError: there is none
+        """
+        if name not in self.databases:
+            raise LabError(f"database node {name!r}: one of {', '.join(self.databases) or 'none (the store is a file)'}")
+        return self.databases[name]
+
+    def set_underlay_link(self, name: str, up: bool) -> None:
+        """Connect a hypervisor to the underlay or cut it off."""
+        run(["ip", "-n", self.plan.namespace("net"), "link", "set", "dev", name, "up" if up else "down"])
 
     def start_controllers(self) -> None:
         """Start the controllers that do not run and wait until all answer."""
