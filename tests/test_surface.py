@@ -35,7 +35,6 @@ OWED: tuple[str, ...] = (
     "vlcp.service.sdn.plugins.networkvxlandriver",
     "vlcp.service.sdn.arpresponder",
     "vlcp.service.sdn.dhcpserver",
-    "vlcp.utils.dhcp",
     "vlcp.utils.vxlandiscover",
     # routers
     "vlcp.service.sdn.icmpresponder",

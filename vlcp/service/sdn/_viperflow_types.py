@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from vlcp.utils.dhcp import create_option_from_value, option_tag
 from vlcp.utils.typelib import (
     DhcpOptions,
     Identifier,
@@ -10,11 +13,33 @@ from vlcp.utils.typelib import (
     IPv4Network,
     LeaseTime,
     MacAddress,
+    Mismatch,
     Mtu,
     Name,
     NumberRanges,
     Routes,
+    TypeCheck,
 )
+
+
+def encodable_options(value: Any) -> dict:
+    """Return DHCP options as ``{tag: value}``, each of which a DHCP message can carry.
+
+    :raises Mismatch: something else
+    """
+    options: dict = DhcpOptions.convert(value)
+    for index, (tag, option) in enumerate(options.items()):
+        try:
+            if option is None:
+                option_tag(tag)
+            else:
+                create_option_from_value(tag, option)
+        except ValueError as error:
+            raise Mismatch(f"expected options that a DHCP message can carry ({error})", f"[{index}]", [tag, option]) from None
+    return options
+
+
+EncodableOptions = TypeCheck(encodable_options, dict, DhcpOptions.described)
 
 OPTIONAL_ID = (Name, None)
 OPTIONAL_PARENT = (Identifier, None)
@@ -36,7 +61,7 @@ DHCP_OPTIONS = {
     "?domain_name": (Name, None),
     "?ntp_servers": ([IPv4Address], None),
     "?lease_time": LeaseTime,
-    "?extra_dhcp_options": DhcpOptions,
+    "?extra_dhcp_options": EncodableOptions,
 }
 LOGICAL_NETWORK_OPTIONS = {"?vni": Integer, "?vxlan": Integer, **DHCP_OPTIONS}
 NEW_LOGICAL_NETWORKS = [{"physicalnetwork": Identifier, "?id": Name, **LOGICAL_NETWORK_OPTIONS}]
@@ -46,7 +71,7 @@ LOGICAL_PORT_OPTIONS = {
     "?mac_address": MacAddress,
     "?ip_address": IPv4Address,
     "?hostname": (Name, None),
-    "?extra_dhcp_options": DhcpOptions,
+    "?extra_dhcp_options": EncodableOptions,
 }
 NEW_LOGICAL_PORTS = [{"?id": Name, "logicalnetwork": Identifier, "?subnet": Identifier, **LOGICAL_PORT_OPTIONS}]
 CHANGED_LOGICAL_PORTS = [{**ID, **LOGICAL_PORT_OPTIONS}]

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlcp.service.sdn._resources import RESOURCES, requests
+from vlcp.service.sdn._viperflow_types import encodable_options
 from vlcp.service.sdn.viperflow import ViperFlow
 from vlcp.utils.exceptions import APIParameterException, TypeMismatchException
-from vlcp.utils.typelib import ApiSignature
+from vlcp.utils.typelib import ApiSignature, Mismatch
 
 NAMES = [resource.cls.__name__.lower() for resource in RESOURCES]
 METHODS = [f"{verb}{name}{many}" for name in NAMES for verb in ("create", "update", "delete") for many in ("", "s")]
@@ -76,3 +77,16 @@ def test_what_passes_the_check_becomes_a_request_or_a_value_error(resource, para
         return
     (key,) = found
     assert resource.cls.create_from_key(key).getkey() == key
+
+
+@pytest.mark.parametrize(
+    "options", [[["no-such-option", 1]], [[26, "x"]], {"3": "300.1.1.1"}, [["mtu", 1400], [121, [["10.0.0.0/8"]]]], [[255, None]]]
+)
+def test_dhcp_options_that_no_message_can_carry_are_refused(options):
+    with pytest.raises(Mismatch, match="DHCP"):
+        encodable_options(options)
+
+
+def test_dhcp_options_that_can_be_encoded_are_kept_by_tag():
+    given = [[26, 1400], ["ntp-servers", ["10.0.0.1"]], ["252", "http://x"], [3, None]]
+    assert encodable_options(given) == {"26": 1400, "ntp-servers": ["10.0.0.1"], "252": "http://x", "3": None}
