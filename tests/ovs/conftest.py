@@ -18,9 +18,9 @@ def make_lab(tmp_path):
     """Return a function that makes a running laboratory; whatever was made is removed at the end, and its logs are kept."""
     made = []
 
-    def make(hosts=1, config=None, controllers=True, switch_options=()):
+    def make(hosts=1, config=None, controllers=True, switch_options=(), **store):
         prefix = f"t{os.getpid() % 10000}x{next(_numbers)}"
-        lab = Lab.create(prefix, hosts=hosts)
+        lab = Lab.create(prefix, hosts=hosts, **store)
         made.append(lab)
         for host in lab.hosts.values():
             host.controller.extra_config.update(config or {})
