@@ -21,7 +21,6 @@ from vlcp.service.sdn._flows.encode import (
     bundle_add,
     bundle_control,
     cookie_of,
-    message_xid,
 )
 from vlcp.service.sdn._flows.spec import (
     DEFAULT_PRIORITY,
@@ -347,7 +346,6 @@ def test_a_message_of_a_bundle_is_wrapped_whole():
     assert outer[24:] == inner
     assert outer[:24].hex() == f"0404{24 + len(inner):04x}000000004f4e4600000008fd0000000900000003"
     assert bundle_control(9, BUNDLE_OPEN).hex() == "04040018000000004f4e4600000008fc0000000900000003"
-    assert message_xid(outer) == 0
 
 
 def test_os_ken_reads_the_same_row():

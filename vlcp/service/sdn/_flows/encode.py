@@ -46,7 +46,6 @@ _BUNDLE_CONTROL, _BUNDLE_ADD = 2300, 2301
 BUNDLE_OPEN, BUNDLE_CLOSE, BUNDLE_COMMIT, BUNDLE_DISCARD = 0, 2, 4, 6
 _BUNDLE_ATOMIC_ORDERED = 3
 _CACHE_LIMIT = 65536
-_HEADER_SIZE = 8
 
 
 class Layout(NamedTuple):
@@ -307,11 +306,6 @@ def bundle_add(bundle_id: int, message: bytes) -> bytes:
         raise ValueError(f"a message of {len(message)} bytes does not fit into a bundle")
     head = _BUNDLE.pack(VERSION, _TYPE_EXPERIMENTER, size, 0, _ONF, _BUNDLE_ADD, bundle_id, 0, _BUNDLE_ATOMIC_ORDERED)
     return head + message
-
-
-def message_xid(message: bytes) -> int:
-    """Return the transaction id of a message."""
-    return int.from_bytes(message[4:_HEADER_SIZE], "big")
 
 
 def cookie_of(wire_cookie: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple, Optional, Tuple, Union
 
-from .fields import FIELDS, LOGICAL, parse_value, position_of, width_of
+from .fields import parse_value, position_of, width_of
 
 DEFAULT_PRIORITY = 0x8000
 """Priority ``OFP_DEFAULT_PRIORITY`` of the OpenFlow specification."""
@@ -263,21 +263,6 @@ def goto_next() -> Action:
 def drop() -> Tuple[Action, ...]:
     """Actions of a row that drops packets: clear the action set and go nowhere."""
     return (("clear",),)
-
-
-def is_logical(name: str) -> bool:
-    """True for a field of this project's own pipeline."""
-    return name in LOGICAL
-
-
-def needs_nicira(action: Action) -> bool:
-    """True when an action exists only with the Nicira extensions, whatever the layout of logical fields."""
-    kind = action[0]
-    if kind in ("move", "learn", "resubmit"):
-        return True
-    if kind == "load":
-        return action[1] not in LOGICAL
-    return kind == "set" and action[1] in FIELDS and FIELDS[action[1]].nicira
 
 
 def uses_group(actions: Iterable[Action]) -> bool:
