@@ -19,13 +19,13 @@ from vlcp.protocol.ovsdb import OVSDB
 from vlcp.server.module import Module, ModuleNotification, api, call_api, depend
 from vlcp.service.connection import jsonrpcserver
 from vlcp.service.sdn import _ovsdb_rows
+from vlcp.service.sdn._answers import Answers
 from vlcp.service.sdn._connections import ConnectionBook, Station, endpoint_of
 from vlcp.service.sdn._ovsdb_monitor import follow, stop_monitor
 from vlcp.utils import ovsdb
 
 _logger = logging.getLogger(__name__)
 _MONITOR = "ovsdb_manager_bridges_monitor"
-_START_TIMEOUT = 10
 _APIS = (
     "getconnection waitconnection getdatapathids getalldatapathids getallconnections getbridges getbridge "
     "getbridgebyuuid waitbridge waitbridgebyuuid getsystemids getallsystemids getconnectionbysystemid "
@@ -54,12 +54,17 @@ class OVSDBBridgeNotAppearException(Exception):
 @defaultconfig
 @depend(jsonrpcserver.JsonRPCServer)
 class OVSDBManager(Module):
-    """Manage Openflow Connections"""
+    """Knows the databases of Open vSwitch, their systems and their bridges.
+
+    In the calls, ``vhost`` is a virtual host of JsonRPCServer, '' by default; a datapath id is an integer, a system id the
+    text in ``external_ids:system-id``, and an endpoint the peer's IP address or the path of its UNIX socket, which is ''
+    for most.
+    """
 
     service = True
-    #: Bind to JsonRPCServer vHosts. If not None, should be a list of vHost names e.g. ['']
+    #: Virtual hosts of JsonRPCServer whose databases are followed, for instance [""]; None for all
     _default_vhostbind = None
-    #: Only acquire information from bridges with this names
+    #: Names of the bridges that are followed; None for all
     _default_bridgenames = None
 
     def __init__(self, server: Any) -> None:
@@ -68,7 +73,7 @@ class OVSDBManager(Module):
         self._rows: dict = {}
         self._followed: set = set()
         self._unread: set = set()
-        self._synchronized = False
+        self._answers = Answers(self, OVSDBBridgeNotAppearException)
         self._watcher = RoutineContainer(self.scheduler)
         self._watcher.main = self._watch  # type: ignore[method-assign]
         self.routines.append(self._watcher)
@@ -77,33 +82,21 @@ class OVSDBManager(Module):
     # Life
 
     async def load(self, container: Any) -> None:
-        """Load module"""
+        """Follow the databases that are connected, and all that connect later."""
         await super().load(container)
         for connection in await call_api(container, "jsonrpcserver", "getconnections"):
             self._appear(connection)
         self._unread = set(self._followed)
-        self._watcher.subroutine(self._synchronize(), daemon=True)
+        down = JsonRPCConnectionStateEvent.createMatcher(JsonRPCConnectionStateEvent.CONNECTION_DOWN)
+        read = OVSDBConnectionSetup.createMatcher()
+        self._watcher.subroutine(self._answers.open(self._watcher, self._unread, read, down), daemon=True)
 
     async def unload(self, container: Any, force: bool = False) -> None:
-        """Unload module"""
+        """Stop following; databases that stay connected are told so."""
         for connection, _mark in self._followed:
             if connection.connected:
                 container.subroutine(stop_monitor(container, connection, _MONITOR), daemon=True)
         await super().unload(container, force)
-
-    async def _synchronize(self) -> None:
-        """Let API calls be answered when all connections that existed at the start are read, or take too long."""
-        deadline = self.scheduler.current_time + _START_TIMEOUT
-        setup = OVSDBConnectionSetup.createMatcher()
-        states = JsonRPCConnectionStateEvent.createMatcher(JsonRPCConnectionStateEvent.CONNECTION_DOWN)
-        while self._unread and self.scheduler.current_time < deadline:
-            await self._watcher.wait_with_timeout(deadline - self.scheduler.current_time, setup, states)
-        self._synchronized = True
-        await self._watcher.wait_for_send(ModuleNotification(self.get_service_name(), "synchronized"))
-
-    async def _wait_synchronized(self) -> None:
-        while not self._synchronized:
-            await ModuleNotification.createMatcher(self.get_service_name(), "synchronized")
 
     async def _watch(self) -> None:
         states = JsonRPCConnectionStateEvent.createMatcher()
@@ -188,61 +181,55 @@ class OVSDBManager(Module):
         self.scheduler.emergesend(ModuleNotification(self.get_service_name(), "update", add=add, remove=remove))
 
     async def _wait_for(self, find: Callable[[], Any], timeout: Optional[float], what: str) -> Any:
-        """Return the first result of ``find`` that is not None, looking again at each change.
-
-        :raises OVSDBBridgeNotAppearException: there was none in ``timeout`` seconds; None waits for ever
-        """
-        await self._wait_synchronized()
-        deadline = None if timeout is None else self.scheduler.current_time + timeout
-        matchers = (OVSDBBridgeSetup.createMatcher(OVSDBBridgeSetup.UP), OVSDBConnectionSetup.createMatcher())
-        while True:
-            found = find()
-            if found is not None:
-                return found
-            left = None if deadline is None else deadline - self.scheduler.current_time
-            if left is not None and left <= 0:
-                raise OVSDBBridgeNotAppearException(f"{what} has not appeared in {timeout} s")
-            await self.apiroutine.wait_with_timeout(left, *matchers)
+        changes = (OVSDBBridgeSetup.createMatcher(OVSDBBridgeSetup.UP), OVSDBConnectionSetup.createMatcher())
+        return await self._answers.wait_for(find, timeout, what, *changes)
 
     # APIs
 
     async def getconnection(self, datapathid, vhost=""):
-        """Get current connection of datapath, None when there is none"""
-        await self._wait_synchronized()
+        """Return the connection of the database that has a bridge with this datapath id, None if there is none."""
+        await self._answers.ready()
         return self._book.of_datapath(vhost, datapathid)
 
     async def waitconnection(self, datapathid, timeout=30, vhost=""):
-        """Wait for a datapath connection
+        """Return the connection of the database that has a bridge with this datapath id, as soon as there is one.
 
-        :raises OVSDBBridgeNotAppearException: it has not appeared in ``timeout`` seconds
+        :param timeout: seconds; None waits for ever
+        :raises OVSDBBridgeNotAppearException: it has not appeared in time
         """
         return await self._wait_for(lambda: self._book.of_datapath(vhost, datapathid), timeout, f"datapath {datapathid:#x}")
 
     async def getdatapathids(self, vhost=""):
-        """Get All datapath IDs"""
-        await self._wait_synchronized()
+        """List the datapath ids of the bridges of one virtual host."""
+        await self._answers.ready()
         return [datapathid for _vhost, datapathid in self._book.datapaths(vhost)]
 
     async def getalldatapathids(self):
-        """Get all datapath IDs from any vhost. Return (vhost, datapathid) pair."""
-        await self._wait_synchronized()
+        """List the bridges of all virtual hosts as [(vhost, datapath id)]."""
+        await self._answers.ready()
         return self._book.datapaths()
 
     async def getallconnections(self, vhost=""):
-        """Get all connections from vhost. If vhost is None, return all connections from any host"""
-        await self._wait_synchronized()
+        """List the connections of databases.
+
+        :param vhost: only those of this virtual host; None for all
+        """
+        await self._answers.ready()
         return self._book.connections(vhost)
 
     async def getbridges(self, connection):
-        """Get all (dpid, name, _uuid) tuple on this connection"""
-        await self._wait_synchronized()
+        """List the bridges of one database as [(datapath id, name, UUID)]; empty if it is not connected."""
+        await self._answers.ready()
         station = self._book.station(connection)
         bridges = () if station is None else station.bridges.values()
         return [(bridge.datapathid, bridge.name, bridge.uuid) for bridge in bridges]
 
     async def getallbridges(self, vhost=None):
-        """Get all (dpid, name, _uuid) tuple for all connections, optionally filtered by vhost"""
-        await self._wait_synchronized()
+        """List the bridges of all databases as [(datapath id, name, UUID)].
+
+        :param vhost: only those of this virtual host; None for all
+        """
+        await self._answers.ready()
         return [(bridge.datapathid, bridge.name, bridge.uuid) for bridge in self._book.bridges(vhost)]
 
     def _bridge_number(self, connection: Any, column: str, value: str) -> Optional[int]:
@@ -250,64 +237,80 @@ class OVSDBManager(Module):
         return None if bridge is None else bridge.datapathid
 
     async def getbridge(self, connection, name):
-        """Get datapath ID on this connection with specified name, None when there is none"""
-        await self._wait_synchronized()
+        """Return the datapath id of a bridge by its name, None if the database has no such bridge.
+
+        :param connection: connection of the database
+        """
+        await self._answers.ready()
         return self._bridge_number(connection, "name", name)
 
     async def waitbridge(self, connection, name, timeout=30):
-        """Wait for bridge with specified name appears and return the datapath-id
+        """Return the datapath id of a bridge by its name, as soon as the database has one.
 
-        :raises OVSDBBridgeNotAppearException: it has not appeared in ``timeout`` seconds
+        :param connection: connection of the database
+        :param timeout: seconds; None waits for ever
+        :raises OVSDBBridgeNotAppearException: it has not appeared in time
         """
         return await self._wait_for(
             lambda: self._bridge_number(connection, "name", name), timeout, f"bridge {name!r} of {connection!r}"
         )
 
     async def getbridgebyuuid(self, connection, uuid):
-        """Get datapath ID of bridge on this connection with specified _uuid, None when there is none"""
-        await self._wait_synchronized()
+        """Return the datapath id of a bridge by the UUID of its row, None if the database has no such bridge.
+
+        :param connection: connection of the database
+        """
+        await self._answers.ready()
         return self._bridge_number(connection, "uuid", uuid)
 
     async def waitbridgebyuuid(self, connection, uuid, timeout=30):
-        """Wait for bridge with specified _uuid appears and return the datapath-id
+        """Return the datapath id of a bridge by the UUID of its row, as soon as the database has one.
 
-        :raises OVSDBBridgeNotAppearException: it has not appeared in ``timeout`` seconds
+        :param connection: connection of the database
+        :param timeout: seconds; None waits for ever
+        :raises OVSDBBridgeNotAppearException: it has not appeared in time
         """
         return await self._wait_for(
             lambda: self._bridge_number(connection, "uuid", uuid), timeout, f"bridge {uuid} of {connection!r}"
         )
 
     async def getsystemids(self, vhost=""):
-        """Get All system-ids"""
-        await self._wait_synchronized()
+        """List the system ids of the databases of one virtual host."""
+        await self._answers.ready()
         return [systemid for _vhost, systemid in self._book.systems(vhost)]
 
     async def getallsystemids(self):
-        """Get all system-ids from any vhost. Return (vhost, system-id) pair."""
-        await self._wait_synchronized()
+        """List the systems of all virtual hosts as [(vhost, system id)]."""
+        await self._answers.ready()
         return self._book.systems()
 
     async def getconnectionbysystemid(self, systemid, vhost=""):
-        """Get the connection with specified system-id, None when there is none"""
-        await self._wait_synchronized()
+        """Return the connection of the database of a system, None if there is none."""
+        await self._answers.ready()
         return self._book.of_system(vhost, systemid)
 
     async def waitconnectionbysystemid(self, systemid, timeout=30, vhost=""):
-        """Wait for a connection with specified system-id
+        """Return the connection of the database of a system, as soon as there is one.
 
-        :raises OVSDBBridgeNotAppearException: it has not appeared in ``timeout`` seconds
+        :param timeout: seconds; None waits for ever
+        :raises OVSDBBridgeNotAppearException: it has not appeared in time
         """
         return await self._wait_for(lambda: self._book.of_system(vhost, systemid), timeout, f"system {systemid!r}")
 
     async def getconnectionsbyendpoint(self, endpoint, vhost=""):
-        """Get connection by endpoint address (IP, IPv6 or UNIX socket address)"""
-        await self._wait_synchronized()
+        """List the connections of databases at an endpoint.
+
+        :param endpoint: IPv4 or IPv6 address, or path of a UNIX socket
+        """
+        await self._answers.ready()
         return self._book.of_endpoint(vhost, endpoint)
 
     async def getconnectionsbyendpointname(self, name, vhost="", timeout=30):
-        """Get connection by endpoint name (Domain name, IP or IPv6 address)
+        """List the connections of databases at any address of a host.
 
-        :raises OSError: the name cannot be resolved, or not in ``timeout`` seconds
+        :param name: host name or IP address, '' for UNIX sockets without a path
+        :param timeout: seconds that the look-up of the name may take
+        :raises OSError: the name cannot be resolved, or not in time
         """
         if not name:
             return await self.getconnectionsbyendpoint("", vhost)
@@ -316,17 +319,17 @@ class OVSDBManager(Module):
         )
         if expired:
             raise OSError(f"cannot resolve {name!r} in {timeout} s")
-        await self._wait_synchronized()
+        await self._answers.ready()
         return [one for _family, address in addresses for one in self._book.of_endpoint(vhost, address[0])]
 
     async def getendpoints(self, vhost=""):
-        """Get all endpoints for vhost"""
-        await self._wait_synchronized()
+        """List the endpoints of the databases of one virtual host."""
+        await self._answers.ready()
         return [endpoint for _vhost, endpoint in self._book.endpoints(vhost)]
 
     async def getallendpoints(self):
-        """Get all endpoints from any vhost. Return (vhost, endpoint) pairs."""
-        await self._wait_synchronized()
+        """List the endpoints of all virtual hosts as [(vhost, endpoint)]."""
+        await self._answers.ready()
         return self._book.endpoints()
 
     def _bridge_info(self, vhost: str, datapathid: int) -> Optional[tuple]:
@@ -334,14 +337,15 @@ class OVSDBManager(Module):
         return None if found is None else (found[1].name, found[0].systemid, found[1].uuid)
 
     async def getbridgeinfo(self, datapathid, vhost=""):
-        """Get (bridgename, systemid, bridge_uuid) tuple from bridge datapathid, None when there is none"""
-        await self._wait_synchronized()
+        """Describe a bridge as (name, system id, UUID) by its datapath id; None if there is none."""
+        await self._answers.ready()
         return self._bridge_info(vhost, datapathid)
 
     async def waitbridgeinfo(self, datapathid, timeout=30, vhost=""):
-        """Wait for bridge with datapathid, and return (bridgename, systemid, bridge_uuid) tuple
+        """Describe a bridge as (name, system id, UUID) by its datapath id, as soon as there is one.
 
-        :raises OVSDBBridgeNotAppearException: it has not appeared in ``timeout`` seconds
+        :param timeout: seconds; None waits for ever
+        :raises OVSDBBridgeNotAppearException: it has not appeared in time
         """
         return await self._wait_for(lambda: self._bridge_info(vhost, datapathid), timeout, f"datapath {datapathid:#x}")
 
@@ -361,7 +365,7 @@ class OVSDBManager(Module):
         :raises JsonRPCErrorResultException: the database refused; nothing was changed
         :raises JsonRPCProtocolException: the connection went down; whether it was changed is not known
         """
-        await self._wait_synchronized()
+        await self._answers.ready()
         where = [ovsdb.condition("_uuid", "==", ovsdb.uuid(self._find_bridge(connection, bridge).uuid))]
         pairs = [(key, str(value)) for key, value in external_ids.items() if value is not None]
         mutations = [
@@ -381,5 +385,5 @@ class OVSDBManager(Module):
         :param bridge: UUID or name of the bridge
         :raises ValueError: there is no such bridge on the connection
         """
-        await self._wait_synchronized()
+        await self._answers.ready()
         return dict(self._find_bridge(connection, bridge).external_ids)

@@ -15,13 +15,16 @@ from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module, ModuleNotification, api, call_api, depend
 from vlcp.service.sdn import ovsdbmanager
+from vlcp.service.sdn._answers import Answers
 from vlcp.service.sdn._ovsdb_monitor import follow, stop_monitor
 from vlcp.service.sdn._ovsdb_ports import PortBook, PortChanges, PortTable
 from vlcp.service.sdn.ovsdbmanager import OVSDBConnectionSetup
 
 _logger = logging.getLogger(__name__)
+_APIS = (
+    "getports getallports getportbyid waitportbyid getportbyname waitportbyname getportbyno waitportbyno getportoptions resync"
+).split()
 _MONITOR = "ovsdb_port_manager_interfaces_monitor"
-_START_TIMEOUT = 10
 
 
 @withIndices("connection")
@@ -41,10 +44,10 @@ class OVSDBPortNotAppearException(Exception):
 @defaultconfig
 @depend(ovsdbmanager.OVSDBManager)
 class OVSDBPortManager(Module):
-    """Manage Ports from OVSDB Protocol
+    """Knows the ports of bridges, as the databases of Open vSwitch tell them.
 
     A port is a dictionary with the keys name, ofport, _uuid, external_ids, ifindex (0 when unknown), type, and id, which
-    is ``external_ids:iface-id`` or None.
+    is ``external_ids:iface-id`` or None. In the calls, ``vhost`` is a virtual host of JsonRPCServer, '' by default.
     """
 
     service = True
@@ -60,57 +63,30 @@ class OVSDBPortManager(Module):
         #: The last loss of the connection of a switch, while its ports are kept
         self._losses: dict = {}
         self._unread: set = set()
-        self._synchronized = False
+        self._answers = Answers(self, OVSDBPortNotAppearException)
         self._watcher = RoutineContainer(self.scheduler)
         self._watcher.main = self._watch  # type: ignore[method-assign]
         self.routines.append(self._watcher)
-        self.create_api(
-            *(
-                api(method, self.apiroutine)
-                for method in (
-                    self.getports,
-                    self.getallports,
-                    self.getportbyid,
-                    self.waitportbyid,
-                    self.getportbyname,
-                    self.waitportbyname,
-                    self.getportbyno,
-                    self.waitportbyno,
-                    self.getportoptions,
-                    self.resync,
-                )
-            )
-        )
+        self.create_api(*(api(getattr(self, name), self.apiroutine) for name in _APIS))
 
     # Life
 
     async def load(self, container: Any) -> None:
-        """Load module"""
+        """Read the ports of the databases that are connected, and follow all that connect later."""
         await super().load(container)
         connections = await call_api(container, "ovsdbmanager", "getallconnections", {"vhost": None})
         for connection in connections:
             self._appear(connection)
         self._unread = set(self._tables)
-        self._watcher.subroutine(self._synchronize(), daemon=True)
+        read = OVSDBConnectionPortsSynchronized.createMatcher()
+        self._watcher.subroutine(self._answers.open(self._watcher, self._unread, read), daemon=True)
 
     async def unload(self, container: Any, force: bool = False) -> None:
-        """Unload module"""
+        """Stop following; databases that stay connected are told so."""
         for connection in self._tables:
             if connection.connected:
                 container.subroutine(stop_monitor(container, connection, _MONITOR), daemon=True)
         await super().unload(container, force)
-
-    async def _synchronize(self) -> None:
-        deadline = self.scheduler.current_time + _START_TIMEOUT
-        read = OVSDBConnectionPortsSynchronized.createMatcher()
-        while self._unread and self.scheduler.current_time < deadline:
-            await self._watcher.wait_with_timeout(deadline - self.scheduler.current_time, read)
-        self._synchronized = True
-        await self._watcher.wait_for_send(ModuleNotification(self.get_service_name(), "synchronized"))
-
-    async def _wait_synchronized(self) -> None:
-        while not self._synchronized:
-            await ModuleNotification.createMatcher(self.get_service_name(), "synchronized")
 
     async def _watch(self) -> None:
         setup = OVSDBConnectionSetup.createMatcher()
@@ -221,32 +197,25 @@ class OVSDBPortManager(Module):
         self._publish(connection, vhost, datapathid, gone, "bridgedown")
 
     async def _wait_for(self, find: Callable[[], Any], timeout: Optional[float], what: str) -> Any:
-        """Return the first result of ``find`` that is not None, looking again at each change.
-
-        :raises OVSDBPortNotAppearException: there was none in ``timeout`` seconds; None waits for ever
-        """
-        await self._wait_synchronized()
-        deadline = None if timeout is None else self.scheduler.current_time + timeout
         changed = ModuleNotification.createMatcher(self.get_service_name(), "update")
-        while True:
-            found = find()
-            if found is not None:
-                return found
-            left = None if deadline is None else deadline - self.scheduler.current_time
-            if left is not None and left <= 0:
-                raise OVSDBPortNotAppearException(f"{what} has not appeared in {timeout} s")
-            await self.apiroutine.wait_with_timeout(left, changed)
+        return await self._answers.wait_for(find, timeout, what, changed)
 
     # APIs
 
     async def getports(self, datapathid, vhost=""):
-        """Return all ports of a specified datapath"""
-        await self._wait_synchronized()
+        """List the ports of a bridge; empty if it is not known.
+
+        :param datapathid: datapath id of the bridge
+        """
+        await self._answers.ready()
         return self._book.ports(vhost, datapathid)
 
     async def getallports(self, vhost=None):
-        """Return all (datapathid, port, vhost) tuples, optionally filtered by vhost"""
-        await self._wait_synchronized()
+        """List the ports of all bridges as [(datapath id, port, vhost)].
+
+        :param vhost: only those of this virtual host; None for all
+        """
+        await self._answers.ready()
         return [
             (datapathid, port, host)
             for host, datapathid in self._book.switches(vhost)
@@ -254,46 +223,55 @@ class OVSDBPortManager(Module):
         ]
 
     async def getportbyno(self, datapathid, portno, vhost=""):
-        """Return port with specified portno, None when there is none"""
-        await self._wait_synchronized()
+        """Return a port of a bridge by its OpenFlow port number, None if there is none."""
+        await self._answers.ready()
         return self._book.find(vhost, datapathid, "ofport", _short_number(portno))
 
     async def waitportbyno(self, datapathid, portno, timeout=30, vhost=""):
-        """Wait for port with specified portno
+        """Return a port of a bridge by its OpenFlow port number, as soon as there is one.
 
-        :raises OVSDBPortNotAppearException: it has not appeared in ``timeout`` seconds
+        :param timeout: seconds; None waits for ever
+        :raises OVSDBPortNotAppearException: it has not appeared in time
         """
         number = _short_number(portno)
         what = f"port {portno} of datapath {datapathid:#x}"
         return await self._wait_for(lambda: self._book.find(vhost, datapathid, "ofport", number), timeout, what)
 
     async def getportbyname(self, datapathid, name, vhost=""):
-        """Return port with specified name, None when there is none"""
-        await self._wait_synchronized()
+        """Return a port of a bridge by its name, None if there is none."""
+        await self._answers.ready()
         return self._book.find(vhost, datapathid, "name", _text(name))
 
     async def waitportbyname(self, datapathid, name, timeout=30, vhost=""):
-        """Wait for port with specified name
+        """Return a port of a bridge by its name, as soon as there is one.
 
-        :raises OVSDBPortNotAppearException: it has not appeared in ``timeout`` seconds
+        :param timeout: seconds; None waits for ever
+        :raises OVSDBPortNotAppearException: it has not appeared in time
         """
         what = f"port {name!r} of datapath {datapathid:#x}"
         return await self._wait_for(lambda: self._book.find(vhost, datapathid, "name", _text(name)), timeout, what)
 
     async def getportbyid(self, id, vhost=""):
-        """Return port with the specified id, None when there is none. The return value is a pair: (datapath_id, port)"""
-        await self._wait_synchronized()
+        """Find the port with an id, on whatever bridge it is.
+
+        :param id: ``external_ids:iface-id`` of the port, which is the id of its logical port
+        :return: (datapath id, port), or None if there is none
+        """
+        await self._answers.ready()
         return self._book.find_id(vhost, _text(id))
 
     async def waitportbyid(self, id, timeout=30, vhost=""):
-        """Wait for port with the specified id. The return value is a pair (datapath_id, port)
+        """Find the port with an id, on whatever bridge it is, as soon as there is one.
 
-        :raises OVSDBPortNotAppearException: it has not appeared in ``timeout`` seconds
+        :param id: as for ``getportbyid``
+        :param timeout: seconds; None waits for ever
+        :return: (datapath id, port)
+        :raises OVSDBPortNotAppearException: it has not appeared in time
         """
         return await self._wait_for(lambda: self._book.find_id(vhost, _text(id)), timeout, f"port with id {id!r}")
 
     async def getportoptions(self, datapathid, portno, vhost=""):
-        """Return ``options`` of a port as a dictionary, None when there is no such port"""
+        """Return the column ``options`` of a port as a dictionary, None if there is no such port."""
         port = await self.getportbyno(datapathid, portno, vhost)
         if port is None:
             return None
@@ -301,11 +279,11 @@ class OVSDBPortManager(Module):
         return {} if table is None else table.options(port["_uuid"])
 
     async def resync(self, datapathid, vhost=""):
-        """Resync with current ports
+        """Compare the ports of a bridge with what was told of them, and tell the rest.
 
-        The monitor tells every change by itself; this only compares what is known with what was told, and tells the rest.
+        The monitor tells every change by itself, so this is for doubts only.
         """
-        await self._wait_synchronized()
+        await self._answers.ready()
         connection = self._served.get((vhost, datapathid))
         table = self._tables.get(connection)
         if table is not None:
