@@ -370,3 +370,31 @@ async def test_rows_sent_to_a_switch_that_does_not_answer_are_sent_again(contain
     await bench.run(2)
     assert len(switch.dump()) == 3
     assert bench.ledger.owed() == 0
+
+
+@on_manual_clock
+async def test_drift_is_repaired_while_a_row_is_refused(container):
+    switch = FakeSwitch()
+    switch.refuse = refusing(666)
+    bench = SyncBench(container, switch)
+    await bench.want("m", [*ROWS, Flow("egress", 666, (), drop())])
+    before = switch.dump()
+    hand_flow(switch, lambda flow: flow.table == 4)
+    await bench.run(30)
+    assert switch.dump() == before
+
+
+@on_manual_clock
+async def test_while_a_module_has_not_declared_drift_is_repaired_and_old_rows_stay(container):
+    switch = FakeSwitch()
+    first = SyncBench(container, switch)
+    await first.want("m", ROWS)
+    first.sync.close()
+    second = SyncBench(container, switch, ("m", "never"))
+    await second.want("m", ROWS[:1])
+    await second.run(31)
+    assert len(epochs(switch)) == 2
+    before = switch.dump(), switch.dump_groups()
+    hand_flow(switch, lambda flow: flow.priority == 0)
+    await second.run(30)
+    assert (switch.dump(), switch.dump_groups()) == before

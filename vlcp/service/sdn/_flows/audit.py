@@ -12,7 +12,7 @@ from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Set, Tuple
 from .decode import Entry, canonical_buckets, canonical_instructions, canonical_match
 from .diff import Table
 from .encode import Encoder, cookie_of
-from .spec import Flow, FlowKey, Group
+from .spec import COOKIE_BITS, Flow, FlowKey, Group
 
 _GROUP_KINDS = ("all", "select", "indirect", "ff")
 _FLAGS_THAT_COUNT = 0x0001
@@ -56,11 +56,16 @@ class Auditor:
         self._seen: Set[FlowKey] = set()
         self._altered: List[FlowKey] = []
         self._extra: List[Entry] = []
+        self._keep_others = False
         self._learned: Dict[Entry, Any] = {}
         self._sweeps: Dict[Any, FrozenSet[Any]] = {}
 
-    def begin(self) -> None:
-        """Start a comparison."""
+    def begin(self, keep_others: bool = False) -> None:
+        """Start a comparison.
+
+        :param keep_others: rows of other epochs and unknown groups may stay: not every module has declared its rows
+        """
+        self._keep_others = keep_others
         self._seen, self._altered, self._extra = set(), [], []
 
     def index(self, keys: Iterable[FlowKey]) -> None:
@@ -86,7 +91,8 @@ class Auditor:
         key = self._index.get((entry.table_id, entry.priority, conditions))
         data = None if key is None else installed.flows.get(key)
         if key is None or data is None:
-            if not self._covered(entry, conditions, installed):
+            kept = self._keep_others and entry.cookie >> COOKIE_BITS != self._encoder.layout.epoch
+            if not kept and not self._covered(entry, conditions, installed):
                 self._extra.append(entry)
             return
         self._seen.add(key)
@@ -98,7 +104,7 @@ class Auditor:
     def _same(self, entry: Entry, flow: Flow) -> bool:
         wanted = (flow.idle_s, flow.hard_s, flow.flags & _FLAGS_THAT_COUNT, flow.cookie)
         found = (entry.idle_s, entry.hard_s, entry.flags & _FLAGS_THAT_COUNT, cookie_of(entry.cookie))
-        if wanted != found or entry.cookie >> 49 != self._encoder.layout.epoch:
+        if wanted != found or entry.cookie >> COOKIE_BITS != self._encoder.layout.epoch:
             return False
         return canonical_instructions(entry.instructions) == canonical_instructions(
             self._encoder.instructions(flow.table, flow.do)
@@ -140,7 +146,7 @@ class Auditor:
             tuple(self._extra),
             tuple(group_id for group_id in installed.groups if group_id not in found),
             altered,
-            tuple(group_id for group_id in found if group_id not in installed.groups),
+            () if self._keep_others else tuple(group_id for group_id in found if group_id not in installed.groups),
         )
 
     def _forget(self, installed: Table) -> None:

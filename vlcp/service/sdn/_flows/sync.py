@@ -165,7 +165,7 @@ class SwitchSync(RoutineContainer):
             self._end_hold()
         if not self.holding:
             await self._send_pending()
-            if self._audit_due() and not self.ledger.owed() and not self._stale:
+            if self._audit_due():
                 await self._audit()
 
     def _end_hold(self) -> None:
@@ -338,7 +338,7 @@ class SwitchSync(RoutineContainer):
     async def _compare(self, flows: bytes, groups: bytes) -> Drift:
         installed = self.ledger.installed()
         keys = list(installed.flows)
-        self._auditor.begin()
+        self._auditor.begin(self._stale)
         for start in range(0, len(keys), _AUDIT_SLICE):
             self._auditor.index(keys[start : start + _AUDIT_SLICE])
             await self.do_events()
