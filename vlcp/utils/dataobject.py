@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from vlcp.utils._dump import dump
 from vlcp.utils._keys import escape_key, join_key, join_values, split_key, unescape_key
 from vlcp.utils._references import (
     DataObjectSet,
@@ -310,6 +311,22 @@ class DataObject:
         """Return the keys that are deleted together with this object."""
         return [key for func in self._auto_remove.values() for key in func(self)]
 
+    def kvdb_dump(self, attributes: bool, seen: Set[str]) -> Optional[Dict[str, Any]]:
+        """Return this object as a dictionary, None if it is deleted; see :func:`dump`.
+
+        :param attributes: False gives only type and key
+        :param seen: keys of the objects that this one is dumped in
+        """
+        if self._deleted:
+            return None
+        key = self.getkey()
+        result: Dict[str, Any] = {"_type": "%s.%s" % (type(self).__module__, type(self).__name__), "_key": key}
+        if attributes:
+            inner = seen | {key}
+            result.update((name, dump(value, attributes, inner)) for name, value in self._stored().items())
+            result.update((name, getattr(self, name, "")) for name in self._indices)
+        return result
+
 
 _RESERVED = frozenset(dir(DataObject))
 
@@ -381,41 +398,3 @@ class MultiKeyReference(DataObject):
         :raises ValueError: ``key`` is no key of this class
         """
         return _keyset_of(cls, MultiKeySet, key)
-
-
-def dump(obj: Any, attributes: bool = True, _refset: Optional[Set[str]] = None) -> Any:
-    """Return ``obj`` as plain dictionaries and lists for people and for the Web API.
-
-    An object becomes ``{"_type": "module.class", "_key": key, attributes...}``; a strong reference the
-    dump of its object, or ``{"_ref": key}`` when that is not retrieved or is being dumped already; a weak
-    reference ``{"_weakref": key}``; a set a list of those. What does not exist becomes None.
-
-    :param obj: object, reference, set, list or dictionary; other values are returned as they are
-    :param attributes: False gives only type and key of objects
-    """
-    seen = set() if _refset is None else _refset
-    if isinstance(obj, ReferenceObject):
-        if not obj.kvdb_isretrieved() or obj.getkey() in seen:
-            return {"_ref": obj.getkey()}
-        return dump(obj.kvdb_object(), attributes, seen)
-    if isinstance(obj, WeakReferenceObject):
-        return {"_weakref": obj.getkey()}
-    if isinstance(obj, DataObjectSet):
-        return [{"_weakref": ref.getkey()} for ref in obj.dataset()]
-    if isinstance(obj, DataObject):
-        return None if obj._deleted else _dump_object(obj, attributes, seen)
-    if isinstance(obj, (list, tuple)):
-        return [dump(item, attributes, seen) for item in obj]
-    if isinstance(obj, dict):
-        return {key: dump(item, attributes, seen) for key, item in obj.items()}
-    return obj
-
-
-def _dump_object(obj: DataObject, attributes: bool, seen: Set[str]) -> Dict[str, Any]:
-    kind, key = type(obj), obj.getkey()
-    result: Dict[str, Any] = {"_type": "%s.%s" % (kind.__module__, kind.__name__), "_key": key}
-    if attributes:
-        inner = seen | {key}
-        result.update((name, dump(value, attributes, inner)) for name, value in obj._stored().items())
-        result.update((name, getattr(obj, name, "")) for name in obj._indices)
-    return result
