@@ -216,7 +216,7 @@ class ServerProcess:
                 connection.sendall(data)
                 connection.shutdown(socket.SHUT_WR)
             except OSError:
-                pass
+                pass  # Refused early; the answer is still to be read.
             received, first = b"", timeout_s
             while True:
                 try:

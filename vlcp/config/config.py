@@ -117,13 +117,17 @@ class ConfigTree:
         """
         node: ConfigTree = self
         for name in key.split("."):
-            child = node._children.get(name)
-            if not isinstance(child, ConfigTree):
-                if not create:
-                    return None
-                child = node._children[name] = ConfigTree()
-            node = child
+            if not create and not isinstance(node._children.get(name), ConfigTree):
+                return None
+            node = node._child(name)
         return node
+
+    def _child(self, name: str) -> ConfigTree:
+        """Return the sub-node of a name; it is made if there is none."""
+        child = self._children.get(name)
+        if not isinstance(child, ConfigTree):
+            child = self._children[name] = ConfigTree()
+        return child
 
     def __getitem__(self, key: str) -> Any:
         node, name = self._parent(key)
@@ -132,9 +136,10 @@ class ConfigTree:
         return node._children[name]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        parent, _, name = key.rpartition(".")
-        node = self.gettree(parent, True) if parent else self
-        assert node is not None
+        *parents, name = key.split(".")
+        node: ConfigTree = self
+        for parent in parents:
+            node = node._child(parent)
         node._children[name] = value
 
     def __delitem__(self, key: str) -> None:

@@ -204,11 +204,11 @@ class RequestPart:
 
     def start_response(self, status: Any = 200, headers: Any = []) -> None:  # noqa: B006
         """Set status and headers of the response."""
-        raise NotImplementedError
+        raise NotImplementedError("%s has no response" % (type(self).__name__,))
 
     def exit(self, output: Data = b"") -> NoReturn:
         """End the handler."""
-        raise NotImplementedError
+        raise NotImplementedError("%s has no response" % (type(self).__name__,))
 
 
 _LAZY = {

@@ -26,7 +26,7 @@ async def serve(env: Environment, handler: Callable[[Environment], Any]) -> None
         if type(result) is CoroutineType or inspect.isawaitable(result):
             await result
     except HttpExitException:
-        pass
+        pass  # The handler has ended by exit(); its response is as it left it.
     except HttpInputException as error:
         logger.info("bad request: %s: %r", error, env)
         await _fail(env, error.status, str(error))

@@ -288,7 +288,7 @@ class _Reader:
         return Body(data)
 
     def _headers(self) -> Optional[Event]:
-        raise NotImplementedError
+        raise NotImplementedError("%s does not parse heads" % (type(self).__name__,))
 
     _STEPS = {
         IDLE: _idle,

@@ -43,7 +43,7 @@ class OpenflowConnections(Protocol):
     @property
     def versions(self) -> frozenset[int]:
         """Wire versions that are negotiated."""
-        raise NotImplementedError
+        raise NotImplementedError("%s does not name versions" % (type(self).__name__,))
 
     # Queues
 

@@ -115,7 +115,7 @@ class Bridge:
             while self._receiver.recv(4096):
                 continue
         except BlockingIOError:
-            pass
+            pass  # All wake-ups are read.
         while True:
             with self._lock:
                 if not self._posted:

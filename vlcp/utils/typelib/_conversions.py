@@ -134,12 +134,11 @@ def ipv4_number(value: Any) -> int:
     :param value: dotted address; the short and octal forms of inet_aton(3) are accepted
     :raises Mismatch: something else
     """
-    if isinstance(value, str) and _IPV4.match(value):
-        try:
-            return int.from_bytes(socket.inet_aton(value), "big")
-        except OSError:
-            pass
-    raise Mismatch("expected an IPv4 address")
+    text = value if isinstance(value, str) and _IPV4.match(value) else ""
+    try:
+        return int.from_bytes(socket.inet_aton(text), "big")
+    except OSError:
+        raise Mismatch("expected an IPv4 address") from None
 
 
 def ipv4_text(address: int) -> str:
@@ -170,7 +169,7 @@ def ipv4_network(value: Any, need_prefix: bool = True) -> str:
             try:
                 cut = ipv4_number(address) & (0xFFFFFFFF << (32 - length) & 0xFFFFFFFF)
             except Mismatch:
-                pass
+                pass  # The message below is the better one.
             else:
                 return f"{ipv4_text(cut)}/{length}"
     raise Mismatch("expected an IPv4 network like '192.168.1.0/24'")

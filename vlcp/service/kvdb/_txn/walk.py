@@ -98,7 +98,7 @@ def _run_walker(walker: Walker, key: str, value: Any, snapshot: Snapshot, memo: 
     try:
         walker(key, value, walk, save)
     except WalkKeyNotRetrieved:
-        pass
+        pass  # What it wanted is in "missed".
     except Exception:
         if not missed:
             raise
