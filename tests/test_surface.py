@@ -20,21 +20,15 @@ from vlcp.event.event import Event
 TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"
 OWED: tuple[str, ...] = (
     # Redis and ZooKeeper
-    "vlcp.protocol.redis",
     "vlcp.protocol.zookeeper",
-    "vlcp.utils.redisclient",
     "vlcp.utils.zkclient",
     "vlcp.utils.zookeeper",
-    "vlcp.service.connection.redisdb",
     "vlcp.service.connection.zookeeperdb",
-    "vlcp.service.kvdb.redisnotifier.RedisNotifier",
     "vlcp.scripts.migratedb",
     "vlcp.scripts.repairphymapdb",
     # the overlay, ARP and DHCP
     "vlcp.service.sdn.vxlancast",
     "vlcp.service.sdn.plugins.networkvxlandriver",
-    "vlcp.service.sdn.arpresponder",
-    "vlcp.service.sdn.dhcpserver",
     "vlcp.utils.vxlandiscover",
     # routers
     "vlcp.service.sdn.icmpresponder",

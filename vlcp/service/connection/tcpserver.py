@@ -77,14 +77,7 @@ class TcpServerBase(Module):
 
     def _create(self, endpoint: Endpoint) -> Any:
         settings = endpoint.settings
-        protocol = self.create_protocol(endpoint)
-        protocol.vhost = endpoint.vhost
-        for key, value in endpoint.protocol.items():
-            if not hasattr(protocol, key):
-                self._warn_unknown(protocol, endpoint, key)
-            setattr(protocol, key, value)
-        if settings["connmanage"]:
-            self._manage(protocol)
+        protocol = self._configured_protocol(endpoint)
         files = [settings["key"], settings["certificate"], settings["ca_certs"]]
         try:
             if settings["client"]:
@@ -92,6 +85,17 @@ class TcpServerBase(Module):
             return TcpServer(endpoint.url, protocol, self.scheduler, *files)
         except (ValueError, OSError) as exc:
             raise ValueError(f"{self.configkey}, URL {endpoint.url!r}: {exc}") from exc
+
+    def _configured_protocol(self, endpoint: Endpoint) -> Any:
+        protocol = self.create_protocol(endpoint)
+        protocol.vhost = endpoint.vhost
+        for key, value in endpoint.protocol.items():
+            if not hasattr(protocol, key):
+                self._warn_unknown(protocol, endpoint, key)
+            setattr(protocol, key, value)
+        if endpoint.settings["connmanage"]:
+            self._manage(protocol)
+        return protocol
 
     def _warn_unknown(self, protocol: Any, endpoint: Endpoint, key: str) -> None:
         near = difflib.get_close_matches(key, protocol.config_value_keys(), 1)
