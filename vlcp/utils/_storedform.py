@@ -109,12 +109,17 @@ def decode(data: bytes) -> Any:
     :raises ValueError: the text is no JSON, is nested too deep, or names a class that is not registered
     """
     try:
-        return json.loads(data, object_hook=_special)
+        return json.loads(data, object_hook=decode_tagged)
     except RecursionError:
         raise ValueError("stored value is nested too deep") from None
 
 
-def _special(found: Dict[str, Any]) -> Any:
+def decode_tagged(found: Dict[str, Any]) -> Any:
+    """Return what an object of JSON stands for, as the ``object_hook`` of ``json.loads``.
+
+    :param found: the object; one whose single name is a tag becomes a value of the class that the tag names, others stay
+    :raises ValueError: the class is not registered (its module may not be loaded), or refuses what the tag has
+    """
     if len(found) != 1:
         return found
     (name,) = found

@@ -12,7 +12,7 @@ from urllib.parse import quote_from_bytes
 import namedstruct
 
 from vlcp.config import Configurable, config
-from vlcp.utils._storedform import StoredValueError, plain_copy, tag
+from vlcp.utils._storedform import StoredValueError, decode_tagged, plain_copy, tag
 from vlcp.utils._storedform import decode as decode_stored
 from vlcp.utils._storedform import encode as encode_stored
 from vlcp.utils.dataobject import DataObject, DataObjectSet, ReferenceObject, WeakReferenceObject, dump
@@ -22,6 +22,7 @@ __all__ = [
     "JsonFormat",
     "StoredValueError",
     "decode_stored",
+    "decode_tagged",
     "encode_default",
     "encode_stored",
     "plain_copy",

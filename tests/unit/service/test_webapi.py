@@ -22,6 +22,7 @@ from vlcp.utils.exceptions import (
     TransactionTimeoutException,
     TypeMismatchException,
 )
+from vlcp.utils.networkmodel import LogicalNetwork
 
 RAISED = {
     "type": (TypeMismatchException("ports[2].mac_address: expected a MAC address, got 'xx'"), 400),
@@ -205,6 +206,22 @@ def test_json_gives_all_types_and_is_not_searched_for_literals(web):
 def test_malformed_json_is_refused(web, body):
     status, answer = web.json("echo", body)
     assert status == 400 and "JSON" in answer["error"]
+
+
+def test_tagged_objects_in_json_become_data_objects_and_references(web):
+    weak = {"<vlcpjsonencode/vlcp.utils.dataobject.WeakReferenceObject>": "item.1"}
+    path = "%s.%s" % (LogicalNetwork.__module__, LogicalNetwork.__name__)
+    network = {"<vlcpjsonencode/%s>" % path: {"size": [1]}}
+    raw = {"<vlcpjsonencode/urlencoded-bytes>": "a%20b"}
+    answer = echo(web.json("echo", {"a": [weak, network], "raw": raw}))
+    assert answer["a"][0] == {"_weakref": "item.1"} and answer["raw"] == "a b"
+    assert answer["a"][1]["_type"] == path and answer["a"][1]["size"] == [1]
+
+
+@pytest.mark.parametrize("path", ["os.system", "subprocess.Popen", "vlcp.server.server.Server", "x", ""])
+def test_a_tag_that_names_no_data_class_is_refused(web, path):
+    status, answer = web.json("echo", {"a": {"<vlcpjsonencode/%s>" % path: {"args": 1}}})
+    assert status == 400 and "class" in answer["error"]
 
 
 def test_an_unknown_encoding_or_kind_of_body_is_refused(web):

@@ -19,6 +19,7 @@ from vlcp.utils.exceptions import (
     TransactionFailedException,
     TransactionTimeoutException,
 )
+from vlcp.utils.jsonencoder import decode_tagged
 
 LITERAL_SIZE = 1048576
 LITERAL_DEPTH = 32
@@ -104,17 +105,17 @@ def _no_constant(text: str) -> Any:
 
 
 def parse_json(body: bytes, charset: Optional[str] = None) -> Dict[str, Any]:
-    """Return the parameters in a JSON body.
+    """Return the parameters in a JSON body; tagged objects in it become data objects and references.
 
     :param charset: encoding of the body; None for UTF-8
-    :raises ValueError: it is not a JSON object
+    :raises ValueError: it is not a JSON object, or a tag names no data class of a loaded module
     """
     try:
-        value = json.loads(body.decode(charset or "utf-8"), parse_constant=_no_constant)
+        value = json.loads(body.decode(charset or "utf-8"), parse_constant=_no_constant, object_hook=decode_tagged)
     except (ValueError, LookupError) as error:
-        raise ValueError("malformed JSON: %s" % (error,)) from None
+        raise ValueError("bad JSON: %s" % (error,)) from None
     except RecursionError:
-        raise ValueError("malformed JSON: nested too deep") from None
+        raise ValueError("bad JSON: nested too deep") from None
     if not isinstance(value, dict):
         raise ValueError("JSON body must be an object with the parameters, got %s" % (type(value).__name__,))
     return value
