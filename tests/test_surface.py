@@ -20,9 +20,6 @@ from vlcp.event.event import Event
 TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"
 OWED: tuple[str, ...] = (
     # Redis and ZooKeeper
-    "vlcp.protocol.zookeeper",
-    "vlcp.utils.zkclient",
-    "vlcp.utils.zookeeper",
     "vlcp.service.connection.zookeeperdb",
     "vlcp.scripts.migratedb",
     "vlcp.scripts.repairphymapdb",
