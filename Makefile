@@ -3,7 +3,7 @@
 # make check format, lint, types, spelling, layers
 # make soak  the long tests
 # make bench the benchmark table
-# make docs  check that the documents' links and references hold
+# make docs  write the table of settings, and check that the documents' links and references hold
 
 PYTHON := .venv/bin/python
 RUFF := .venv/bin/ruff
@@ -41,6 +41,7 @@ bench:
 
 docs:
 	@.ci/setup test
+	@$(PYTHON) docs/generate_configuration.py
 	@$(PYTHON) -m pytest tests/docs
 
 clean:

@@ -4,7 +4,7 @@
 settings exist. No other package is imported here.
 """
 
-from vlcp.config._registry import UnknownKey, unknown_keys
+from vlcp.config._registry import UnknownKey, configurable_classes, unknown_keys
 from vlcp.config.config import (
     ConfigTree,
     Configurable,
@@ -22,6 +22,7 @@ __all__ = [
     "UnknownKey",
     "config",
     "configbase",
+    "configurable_classes",
     "defaultconfig",
     "manager",
     "unknown_keys",

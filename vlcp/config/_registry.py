@@ -36,6 +36,11 @@ def register(cls: Any) -> Any:
     return cls
 
 
+def configurable_classes() -> List[Any]:
+    """Return the classes that the decorators have mapped, as far as their modules are imported."""
+    return [cls for group in _mapped.values() for cls in group.values()]
+
+
 def setting_names(cls: Any) -> Set[str]:
     """Return the names of all settings of a class: its defaults, plain class attributes and ``_extra_config``."""
     names: Set[str] = set()
@@ -87,7 +92,7 @@ def _classes_reading(owner: str) -> List[Any]:
     if not owner.endswith(".default"):
         return own
     bases = tuple(own)
-    return [cls for group in _mapped.values() for cls in group.values() if issubclass(cls, bases)]
+    return [cls for cls in configurable_classes() if issubclass(cls, bases)]
 
 
 def _is_known(name: str, known: Set[str]) -> bool:

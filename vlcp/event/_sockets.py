@@ -341,7 +341,7 @@ def server_context(
     if not certificate:
         raise ValueError("a TLS server needs a certificate")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)  # PyPy 7.3.11 does not have it.
     _limit_version(context, sslversion)
     context.load_cert_chain(certificate, key)
     if ca_certs:

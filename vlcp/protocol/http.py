@@ -102,13 +102,15 @@ class Http(Protocol):
     _default_sendtimeout = 60
     #: Log every request
     _default_debugging = False
-    #: A client asks with "Expect: 100-continue" before it sends a body
+    #: A client asks with "Expect: 100-continue" before it sends a long body
     _default_useexpect = False
-    #: ... that is longer than this number of bytes
+    #: With useexpect: a body of more bytes is long
     _default_useexpectsize = 4096
-    #: ... and sends the body after so many seconds without an answer
+    #: With useexpect: seconds without an answer until the body is sent all the same
     _default_expecttimeout = 2
+    #: Port of URLs that name none
     _default_defaultport = 80
+    #: Port of URLs with TLS that name none
     _default_ssldefaultport = 443
     #: Headers of responses that do not have them
     _default_defaultresponseheaders = [

@@ -30,7 +30,7 @@ class Raw(SessionProtocol):
 
     #: (inherited)
     _default_persist = False
-    #: (inherited)
+    #: Port of URLs that name none; with 0 a server takes any free port
     _default_defaultport = 0
     #: (inherited)
     _default_createqueue = True

@@ -38,23 +38,41 @@ class Server(Configurable):
     _default_debugging = False
     "Log what the scheduler does"
     _default_pollwritepriority = 700
+    'Priority of "a socket can be written"; of all queues, those with larger numbers go first'
     _default_connectionwritepriority = 600
+    "Priority of data to write to connections"
     _default_pollreadpriority = 500
+    'Priority of "a socket can be read"'
     _default_pollerrorpriority = 800
+    "Priority of errors of sockets"
     _default_resolverresppriority = 490
+    "Priority of the answers of name look-ups"
     _default_resolverreqpriority = 650
+    "Priority of requests for name look-ups"
     _default_connectioncontrolpriority = 450
+    "Priority of orders to connections, as to reset or shut down"
     _default_routinecontrolpriority = 1000
+    "Priority of what starts and ends routines"
     _default_streamdatapriority = 640
+    "Priority of data of streams"
     _default_timerpriority = 900
+    "Priority of timers"
     _default_lockpriority = 990
+    "Priority of released locks"
     _default_futurepriority = 989
+    "Priority of results of futures"
     _default_moduleloadeventpriority = 890
+    "Priority of changes in the state of modules"
     _default_sysctlpriority = 2000
+    "Priority of orders to the scheduler"
     _default_sysctllowpriority = 10
+    "Priority of orders to the scheduler that wait until all else is done"
     _default_moduleapicallpriority = 630
+    "Priority of API calls"
     _default_moduleapireplypriority = 420
+    "Priority of replies to API calls"
     _default_modulenotifypriority = 410
+    "Priority of notifications of modules"
     _default_totalwritelimit = 100000
     "Limit of write events of all connections together"
     _default_writelimitperconnection = 5
