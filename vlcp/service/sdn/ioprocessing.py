@@ -74,7 +74,7 @@ class IOFlowUpdater(RowUpdater):
         super().__init__(connection, parent)
         vhost = parent.ovsdb_vhost(connection.protocol.vhost)
         self._local = LocalPorts()
-        bridge = Bridge(vhost, systemid, bridgename)
+        bridge = self.view.bridge = Bridge(vhost, systemid, bridgename)
         self._model = SwitchModel(self._local, bridge, parent.enable_router_forward)
         self._walkerdict = self._model.walkers
         self._store = NumberStore(self, connection.openflow_datapathid, vhost)

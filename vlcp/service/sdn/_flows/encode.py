@@ -210,8 +210,8 @@ class Encoder:
             kind = action[0]
             if kind == "goto":
                 tail = self._goto(action[1])
-            elif kind == "next":
-                tail = self._goto(self._next(table))
+            elif kind in ("next", "after"):
+                tail = self._goto(self._next(table if kind == "next" else action[1]))
             elif kind == "clear":
                 clear = _CLEAR_ACTIONS
             elif kind in ("set", "load") and action[1] in LOGICAL and not self.layout.nicira:

@@ -260,6 +260,11 @@ def goto_next() -> Action:
     return ("next",)
 
 
+def goto_after(table: str) -> Action:
+    """Go on in the table that follows ``table`` in its path."""
+    return ("after", table)
+
+
 def drop() -> Tuple[Action, ...]:
     """Actions of a row that drops packets: clear the action set and go nowhere."""
     return (("clear",),)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Iterable, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Set, Tuple
 
+from vlcp.protocol.openflow import OpenflowAsyncMessageEvent
+from vlcp.protocol.openflow.openflow import OpenflowProtocolException
 from vlcp.utils.flowupdater import FlowUpdater
 
+from .decode import match_of_structures
+from .encode import cookie_of
+from .packets import TYPE_PACKET_IN, Upload
 from .parts import Part, PartRows
 from .spec import Row
 from .sync import SwitchFlowsEvent, SwitchSync
@@ -107,3 +112,96 @@ class RowUpdater(FlowUpdater):
             self._part_rows.put(Part(key, inputs))
         except Exception:
             _logger.exception("%s: rows of %r on %r cannot be computed", self._owner, key, self._connection)
+
+    async def uploads(self, table: str, cookie: int, take: Callable[[Upload], None]) -> None:
+        """Hand packets that a row of this module sends up to ``take``, without end; it may raise ValueError.
+
+        :param table: name of the row's table
+        :param cookie: the row's cookie
+        """
+        packets = OpenflowAsyncMessageEvent.createMatcher(
+            TYPE_PACKET_IN,
+            connection=self._connection,
+            _ismatch=lambda event: event.tableid == self.switch.layout.tables.get(table) and cookie_of(event.cookie) == cookie,
+        )
+        while True:
+            event = await packets
+            event.canignore = True
+            message = event.message
+            try:
+                conditions = match_of_structures(message.match.oxm_fields)
+                take(Upload(conditions, bytes(message.data), message.total_len, message.buffer_id))
+            except ValueError as error:
+                _logger.debug("%s: packet of %r is not taken: %s", self._owner, self._connection, error)
+
+    def send_packets(self, messages: Iterable[bytes]) -> None:
+        """Send packet-outs, without waiting; what the switch refuses is logged."""
+        packed = list(messages)
+        if packed:
+            self.subroutine(self._send_packets(packed))
+
+    async def _send_packets(self, messages: Any) -> None:
+        try:
+            errors, _ = await self._connection.protocol.batch_packed(messages, self._connection, self)
+        except OpenflowProtocolException as error:
+            _logger.info("%s: %d packets are lost with %r: %s", self._owner, len(messages), self._connection, error)
+            return
+        for refusal in errors.values():
+            _logger.warning("%s: %r refuses a packet: %r", self._owner, self._connection, refusal)
+
+
+class WalkingUpdater(RowUpdater):
+    """A :class:`RowUpdater` whose rows depend on objects beyond the view.
+
+    A subclass says with :meth:`walkers` what to walk, and gets in :meth:`parts` the keys of changed objects as
+    ``self.changed``; ``self._values`` has the objects. All work is done in :meth:`updateflow`, one at a time, and rows
+    are not declared complete before every walker has run.
+    """
+
+    def __init__(self, connection: Any, parent: Any) -> None:
+        super().__init__(connection, parent)
+        self.changed: Set[str] = set()
+        self._waiting: Set[str] = set()
+
+    def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
+        """Return ``{key: walker}`` for the objects of the view."""
+        return {}
+
+    async def settle(self) -> None:
+        """Do what has to be done between computing rows and declaring them."""
+
+    def refresh(self) -> None:
+        """Look at the view at the next turn."""
+        self.request_update()
+
+    async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
+        """Bring walkers and rows up to date with the view and with changed objects."""
+        for values in (addvalues, removevalues, updatedvalues):
+            self._waiting.update(value.getkey() for value in values)
+        view = self.view
+        if not view.ready:
+            return
+        wanted: Dict[str, Callable[..., None]] = dict(self.walkers(view))
+        if wanted.keys() != self._walkerdict.keys():
+            self._walkerdict = wanted
+            self.refresh_walkers()
+        if not self.walked_all():
+            self.request_update()
+            return
+        self.changed, self._waiting = self._waiting, set()
+        try:
+            self.compute()
+            await self.settle()
+        except BaseException:
+            self._waiting |= self.changed
+            self._seen_version = -1
+            raise
+        self.declare()
+
+    def compute(self) -> None:
+        """Want the rows of what has changed in the view or among the objects."""
+        view = self.view
+        change = view.changes_since(self._seen_version)
+        self._seen_version = view.version
+        for key, inputs in self.parts(view, view.everything() if change is None else change):
+            self.put(key, inputs)

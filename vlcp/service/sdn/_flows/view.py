@@ -60,7 +60,8 @@ class ViewChange(NamedTuple):
 class SwitchView:
     """What is on one switch: ``ports``, ``networks`` and ``physical_ports`` as ``{key: record}``.
 
-    ``objects`` has the database object of every key; ``ready`` is True once the first complete view stands.
+    ``objects`` has the database object of every key; ``ready`` is True once the first complete view stands; ``bridge`` is
+    what the database of the switch calls it (attributes ``vhost``, ``systemid``, ``name``), None before that is known.
     """
 
     def __init__(self) -> None:
@@ -68,6 +69,7 @@ class SwitchView:
         self.networks: Dict[str, NetRecord] = {}
         self.physical_ports: Dict[str, PhysicalPortRecord] = {}
         self.objects: Dict[str, Any] = {}
+        self.bridge: Any = None
         self.version = 0
         self.ready = False
         self._by_network: Dict[str, Set[str]] = {}

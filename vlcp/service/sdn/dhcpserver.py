@@ -1,0 +1,199 @@
+"""DHCP: clients behind logical ports get the address of their port (manual 4.5.4; RFC 2131)."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Set, Tuple
+
+from vlcp.config import defaultconfig
+from vlcp.server.module import call_api, depend
+from vlcp.service.kvdb import objectdb
+from vlcp.service.sdn import arpresponder, ofpportmanager
+from vlcp.service.sdn._dhcp_reply import Defaults, PortSettings, parse_request, port_settings, reply
+from vlcp.service.sdn._dhcp_rows import REQUEST_COOKIE, NetInputs, dhcp_rows
+from vlcp.service.sdn._flows.fields import parse_mac
+from vlcp.service.sdn._flows.lifecycle import SwitchModule
+from vlcp.service.sdn._flows.packets import Upload, packet_out
+from vlcp.service.sdn._flows.parts import Part
+from vlcp.service.sdn._flows.spec import Row, output
+from vlcp.service.sdn._flows.updater import WalkingUpdater
+from vlcp.service.sdn._flows.view import SwitchView, ViewChange
+from vlcp.service.sdn._members import follow
+from vlcp.utils.dhcp import DHCPDECLINE
+from vlcp.utils.netutils import format_ip4_address, parse_ip4_address
+
+_logger = logging.getLogger(__name__)
+
+Proxy = Tuple[str, str, str, bool]
+
+
+class _Served(NamedTuple):
+    """A logical port of this switch; ``settings`` None when its client gets no answers."""
+
+    network: str
+    port_no: int
+    settings: Optional[PortSettings]
+
+
+def walk_settings(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
+    """A logical port with its network and subnet."""
+    save(key)
+    for name in ("network", "subnet"):
+        reference = getattr(value, name, None)
+        if reference is not None:
+            follow(reference.getkey(), walk, save)
+
+
+class DHCPUpdater(WalkingUpdater):
+    """Rows of the DHCP server on one switch, and the answers to its clients.
+
+    :param connection: a connection that the OpenFlow manager serves
+    :param parent: the module
+    """
+
+    def __init__(self, connection: Any, parent: Any) -> None:
+        super().__init__(connection, parent)
+        self._defaults = parent.defaults()
+        self._ports: Dict[str, _Served] = {}
+        self._by_number: Dict[int, str] = {}
+        self._ip_id = random.randrange(0x10000)
+
+    async def main(self) -> None:
+        """Main coroutine"""
+        requests = self.subroutine(self.uploads("l3input", REQUEST_COOKIE, self._take), False)
+        try:
+            await super().main()
+        finally:
+            self.terminate(requests)
+
+    async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
+        """Update flow callback: bring rows and answers up to date with ports, networks and subnets."""
+        await super().updateflow(connection, addvalues, removevalues, updatedvalues)
+
+    def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
+        """Return what to walk: every logical port of the switch."""
+        return dict.fromkeys(view.ports, walk_settings)
+
+    def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
+        """Return the networks that a change concerns."""
+        ports = change.ports.union(*(self._users.get(key, ()) for key in self.changed))
+        networks = set(change.networks)
+        for key in ports:
+            for served in (self._ports.get(key), self._replace(view, key)):
+                if served is not None:
+                    networks.add(served.network)
+        for key in networks:
+            yield ("net", key), self._net_inputs(view, key)
+
+    def _replace(self, view: SwitchView, key: str) -> Optional[_Served]:
+        """Take a port as it is now."""
+        before = self._ports.pop(key, None)
+        if before is not None and self._by_number.get(before.port_no) == key:
+            del self._by_number[before.port_no]
+        record = view.ports.get(key)
+        if record is None:
+            return None
+        served = self._ports[key] = _Served(record.network, record.port_no, self._settings(key, record))
+        self._by_number[record.port_no] = key
+        return served
+
+    def _settings(self, key: str, record: Any) -> Optional[PortSettings]:
+        port = self._values.get(key)
+        subnet = None if record.subnet is None else self._values.get(record.subnet)
+        try:
+            return None if port is None else port_settings(port, self._values.get(record.network), subnet, self._defaults)
+        except (ValueError, AttributeError) as error:
+            _logger.error("DHCP does not serve %s: %s", key, error)
+            return None
+
+    def _net_inputs(self, view: SwitchView, key: str) -> Optional[NetInputs]:
+        network = view.networks.get(key)
+        ports = view.ports_of(key)
+        if network is None or not ports:
+            return None
+        return NetInputs(network.net_no, tuple(sorted(self._servers(view, key))))
+
+    def _servers(self, view: SwitchView, network: str) -> Set[int]:
+        served = (self._ports.get(port.key) for port in view.ports_of(network))
+        return {port.settings.server_ip for port in served if port is not None and port.settings is not None}
+
+    async def settle(self) -> None:
+        """Let questions for the servers' addresses be answered, in the networks where there are clients."""
+        wanted = set()
+        for network in {port.network for port in self._ports.values()}:
+            for server in self._servers(self.view, network):
+                wanted.add((format_ip4_address(server), self._parent.servermac, network, True))
+        await self._parent.answer_for(self, self._connection, wanted)
+
+    def rows(self, part: Part) -> Iterable[Row]:
+        """Return the rows of one network."""
+        return dhcp_rows(part)
+
+    def _take(self, upload: Upload) -> None:
+        """Answer a request.
+
+        :raises ValueError: it is none
+        """
+        key = self._by_number.get(upload.value("in_port"), "")
+        served = self._ports.get(key)
+        if served is None or served.settings is None:
+            return
+        request = parse_request(upload.data)
+        if request.kind == DHCPDECLINE:
+            _logger.warning("DHCP client on %s declines %s", key, format_ip4_address(served.settings.ip))
+        self._ip_id = (self._ip_id + 1) & 0xFFFF
+        frame = reply(request, served.settings, self._ip_id)
+        if frame is not None:
+            self.send_packets([packet_out(self.switch.encoder, frame, (output(served.port_no),))])
+
+
+@defaultconfig
+@depend(ofpportmanager.OpenflowPortManager, objectdb.ObjectDB, arpresponder.ARPResponder)
+class DHCPServer(SwitchModule):
+    """DHCP server that responds the DHCP discover/request with static IP address settings"""
+
+    _tablerequest = (("l3input", ("l2input",), ""), ("l2output", ("l3input",), ""))
+    _default_serveraddress = "169.254.169.254"
+    "Responding DHCP server address"
+    _default_servermac = "1a:23:67:59:63:33"
+    "Responding DHCP server MAC address"
+    _default_leasetime: Optional[int] = None
+    "DHCP leases timeout time, in seconds; None for infinite"
+    _default_t1: Optional[int] = None
+    "DHCP default T1 option, in seconds; not sent when it is not shorter than the lease"
+    _default_t2: Optional[int] = None
+    "DHCP default T2 option, in seconds; not sent when it is not shorter than the lease"
+    updater = DHCPUpdater
+    needs_nicira = True
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self._proxies: Dict[Any, Set[Proxy]] = {}
+
+    async def answer_for(self, container: Any, connection: Any, wanted: Set[Proxy]) -> None:
+        """Have questions for the servers' addresses answered on a connection: exactly these proxy entries."""
+        before = self._proxies.get(connection, set())
+        self._proxies[connection] = wanted
+        for name, entries in (("createproxyarp", wanted - before), ("removeproxyarp", before - wanted)):
+            if entries:
+                await call_api(container, "arpresponder", name, {"connection": connection, "arpentries": sorted(entries)})
+
+    async def unload(self, container: Any, force: bool = False) -> None:
+        """Stop the server, and have its addresses answered no longer."""
+        await super().unload(container, force)
+        for connection in list(self._proxies):
+            await self.answer_for(container, connection, set())
+
+    def stop_updater(self, connection: Any) -> None:
+        """Stop the updater of a switch; ``arpresponder`` forgets the entries of a lost connection by itself."""
+        super().stop_updater(connection)
+        if not connection.connected:
+            self._proxies.pop(connection, None)
+
+    def defaults(self) -> Defaults:
+        """Return the settings of the server.
+
+        :raises ValueError: ``serveraddress`` or ``servermac`` is no address
+        """
+        return Defaults(parse_ip4_address(self.serveraddress), parse_mac(self.servermac), self.leasetime, self.t1, self.t2)
