@@ -45,7 +45,7 @@ class _Walked:
 
 
 class FlowUpdater(RoutineContainer):
-    """Retrieve data objects from ObjectDB and use them to generate flows.
+    """Keeps the flows of one switch in step with data objects: a base class for modules.
 
     After a walk completes, :meth:`updateflow` gets the objects that are new, gone or different. It is never called again
     before it has returned; changes that come meanwhile are merged into the next call.
@@ -74,17 +74,17 @@ class FlowUpdater(RoutineContainer):
         self._helpers: Dict[object, Any] = {}
 
     def reset_initialkeys(self, keys: Sequence[str], values: Sequence[Any]) -> None:
-        """Callback after walk complete, can be used to change ``self._initialkeys`` and ``self._walkerdict``.
+        """Called when the walkers have run; an override may change ``self._initialkeys`` and ``self._walkerdict``.
 
         :param keys: all keys that walkers have saved
         :param values: their objects, None for those that do not exist
         """
 
     async def walkcomplete(self, keys: Sequence[str], values: Sequence[Any]) -> None:
-        """Callback after walk complete, before flow update; parameters as for :meth:`reset_initialkeys`."""
+        """Called when the walkers have run, before :meth:`updateflow`; parameters as for :meth:`reset_initialkeys`."""
 
     async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
-        """Update flows for objects that are new, gone and different since the last call.
+        """Called to change the flows, with the objects that are new, gone and different since the last call.
 
         :param connection: the connection of this updater
         """

@@ -50,12 +50,23 @@ class Answers:
         :raises Exception: there was none in ``timeout`` seconds; of the class that the constructor got
         """
         await self.ready()
-        deadline = None if timeout is None else self._scheduler.current_time + timeout
-        while True:
-            found = find()
-            if found is not None:
-                return found
-            left = None if deadline is None else deadline - self._scheduler.current_time
-            if left is not None and left <= 0:
-                raise self._error(f"{what} has not appeared in {timeout} s")
-            await self._container.wait_with_timeout(left, *matchers)
+        found = await wait_until_found(self._container, find, timeout, *matchers)
+        if found is None:
+            raise self._error(f"{what} has not appeared in {timeout} s")
+        return found
+
+
+async def wait_until_found(container: Any, find: Callable[[], Any], timeout: Optional[float], *matchers: Any) -> Any:
+    """Return the first result of ``find`` that is not None, or None when there was none in time.
+
+    :param container: routine container to wait in
+    :param timeout: seconds; None waits for ever
+    :param matchers: events after which to look again
+    """
+    deadline = None if timeout is None else container.scheduler.current_time + timeout
+    while True:
+        found = find()
+        left = None if deadline is None else deadline - container.scheduler.current_time
+        if found is not None or (left is not None and left <= 0):
+            return found
+        await container.wait_with_timeout(left, *matchers)

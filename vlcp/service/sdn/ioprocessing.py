@@ -87,13 +87,13 @@ class IOFlowUpdater(RowUpdater):
         self._ask_again = False
 
     async def main(self) -> None:
-        """Main coroutine"""
+        """Learn which numbers networks have on the switch, then follow changes."""
         if self.switch.numbers is None:
             self.switch.numbers = Numbers(await self._store.load())
         await super().main()
 
     async def update_ports(self, ports: Iterable[Any], ovsdb_ports: Iterable[Any]) -> None:
-        """Called from main module to update port information
+        """Take over both lists of ports as they are now.
 
         :param ports: all ports that OpenFlow knows
         :param ovsdb_ports: all ports that OVSDB knows, as ``ovsdbportmanager/getports`` returns them
@@ -123,10 +123,10 @@ class IOFlowUpdater(RowUpdater):
             self.request_update()
 
     def reset_initialkeys(self, keys: Any, values: Any) -> None:
-        """Callback after walk complete, can be used to update self._initialkeys."""
+        """See :meth:`FlowUpdater.reset_initialkeys`; the walkers are chosen in :meth:`updateflow` instead."""
 
     async def walkcomplete(self, keys: Any, values: Any) -> None:
-        """Async callback after walk complete, before flow update"""
+        """See :meth:`FlowUpdater.walkcomplete`; nothing is to be done."""
 
     async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
         """Bring the view and the rows up to date with changed objects and ports."""
@@ -314,13 +314,13 @@ class IOFlowUpdater(RowUpdater):
 @defaultconfig
 @depend(ofpportmanager.OpenflowPortManager, ovsdbportmanager.OVSDBPortManager, objectdb.ObjectDB)
 class IOProcessing(SwitchModule):
-    """Ingress and Egress processing"""
+    """Takes packets from ports into their logical networks, and back out to ports."""
 
     _tablerequest = (("ingress", (), ""), ("egress", ("ingress",), ""))
     _default_vhostmap: Dict[str, str] = {}
-    "vHost map from OpenFlow vHost to OVSDB vHost; those not in the map belong to the default OVSDB vHost ('')"
+    "{OpenFlow vHost: OVSDB vHost}, where the ports of a switch are looked up; '' for those it does not have"
     _default_enable_router_forward = False
-    "Enable forwarding in this server, so it becomes a forwarding node (also known as a N/S gateway)"
+    "True lets this server forward packets between logical networks and the outside (a north-south gateway)"
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)

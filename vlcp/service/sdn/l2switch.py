@@ -175,7 +175,7 @@ def _in_net(conditions: Dict[str, int]) -> Optional[int]:
 @defaultconfig
 @depend(ofpportmanager.OpenflowPortManager, objectdb.ObjectDB)
 class L2Switch(SwitchModule):
-    """L2 switch functions"""
+    """Forwards packets inside logical networks by their MAC addresses."""
 
     _tablerequest = (
         ("l2input", ("ingress",), ""),
@@ -185,14 +185,14 @@ class L2Switch(SwitchModule):
     )
     _default_learning = False
     (
-        "Use learning or prepush. Learning strategy creates flows on necessary, but may cause some delay for the first "
-        "packet; prepush push all necessary flows from beginning."
+        "True: a switch gets the flows for a MAC address when it sees the address, so the first packets take the way "
+        "around. False: it gets the flows for all known addresses beforehand"
     )
     _default_nxlearn = True
     (
-        "When using learning=True, enable OpenvSwitch learn() action. If nxlearn=False, the learning strategy will be done "
-        "with controller PACKET_IN processing, which may be less efficient."
+        "With learning: True lets the switch learn by itself (action learn of Open vSwitch); False sends packets from "
+        "unknown addresses to the controller, which costs it time"
     )
     _default_learntimeout = 300
-    "Timeout for a learned flow"
+    "With learning: seconds after which a learned flow is removed, to be learned again"
     updater = L2FlowUpdater

@@ -26,6 +26,7 @@ from vlcp.server.module import (
     findModule,
 )
 from vlcp.service.connection import openflowserver
+from vlcp.service.sdn._answers import wait_until_found
 from vlcp.service.sdn._flows.encode import Layout
 from vlcp.service.sdn._flows.ledger import FALLBACK_OWNER
 from vlcp.service.sdn._flows.spec import Flow, goto_next
@@ -60,7 +61,7 @@ class TableAcquireDelayEvent(Event):
 @defaultconfig
 @depend(openflowserver.OpenflowServer)
 class OpenflowManager(Module):
-    """Manage Openflow Connections"""
+    """Knows the switches, gives modules the tables they ask for, and keeps the flow engine of each switch."""
 
     service = True
     _default_vhostbind = None
@@ -109,7 +110,7 @@ class OpenflowManager(Module):
         )
 
     async def load(self, container: Any) -> None:
-        """Load module"""
+        """Begin to serve the switches that are connected, and all that connect later."""
         self._started_at = self.scheduler.current_time
         await super().load(container)
         for connection in await call_api(container, "openflowserver", "getconnections"):
@@ -118,7 +119,7 @@ class OpenflowManager(Module):
         await container.wait_for_send(ModuleNotification(self.get_service_name(), "synchronized"))
 
     async def unload(self, container: Any, force: bool = False) -> None:
-        """Unload module; rows stay in the switches, for the next start."""
+        """Let go of the switches; rows stay in them, for the next start."""
         for switch in self._switches.values():
             switch.close()
         await container.wait_for_send(ModuleNotification(self.get_service_name(), "unsynchronized"))
@@ -303,20 +304,18 @@ class OpenflowManager(Module):
         return self._book.find(vhost, datapathid, auxiliaryid)
 
     async def waitconnection(self, datapathid, auxiliaryid=0, timeout=30, vhost=""):
-        """Return the connection of a datapath; wait for it up to ``timeout`` seconds.
+        """Return the connection of a datapath, as soon as there is one.
 
+        :param timeout: seconds; None waits for ever
         :raises ModuleAPICallTimeoutException: it does not connect in time
         """
         update = ModuleNotification.createMatcher(self.get_service_name(), "update")
-        deadline = self.scheduler.current_time + timeout
-        while True:
-            connection = self._book.find(vhost, datapathid, auxiliaryid)
-            left = deadline - self.scheduler.current_time
-            if connection is not None:
-                return connection
-            if left <= 0:
-                raise ModuleAPICallTimeoutException(f"datapath {datapathid:#x} has not connected in {timeout} s")
-            await self.apiroutine.wait_with_timeout(left, update)
+        connection = await wait_until_found(
+            self.apiroutine, lambda: self._book.find(vhost, datapathid, auxiliaryid), timeout, update
+        )
+        if connection is None:
+            raise ModuleAPICallTimeoutException(f"datapath {datapathid:#x} has not connected in {timeout} s")
+        return connection
 
     async def getdatapathids(self, vhost=""):
         """Return the datapath ids of all switches of a vHost."""

@@ -12,6 +12,7 @@ from vlcp.protocol.openflow import OpenflowAsyncMessageEvent
 from vlcp.protocol.openflow.openflow import OpenflowErrorResultException, OpenflowProtocolException
 from vlcp.server.module import Module, ModuleNotification, api, call_api, depend
 from vlcp.service.sdn import ofpmanager
+from vlcp.service.sdn._answers import wait_until_found
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +34,11 @@ class OpenflowPortNotAppearException(Exception):
 @defaultconfig
 @depend(ofpmanager.OpenflowManager)
 class OpenflowPortManager(Module):
-    """Manage Ports from Openflow Protocol"""
+    """Knows the ports of switches, as OpenFlow describes them.
+
+    A port is an ``ofp_port`` structure. In the calls, ``vhost`` is a virtual host of OpenflowServer, '' by default; port
+    numbers may have the 16 bits of OpenFlow 1.0 or the 32 of OpenFlow 1.3.
+    """
 
     service = True
 
@@ -157,11 +162,17 @@ class OpenflowPortManager(Module):
         )  # fmt: skip
 
     async def getports(self, datapathid, vhost=""):
-        """Return all ports of a specified datapath"""
+        """List the ports of a switch; empty if it is not known.
+
+        :param datapathid: datapath id of the switch
+        """
         return list(self._ports.get((vhost, datapathid), {}).values())
 
     async def getallports(self, vhost=None):
-        """Return all (datapathid, port, vhost) tuples, optionally filtered by vhost"""
+        """List the ports of all switches as [(datapath id, port, vhost)].
+
+        :param vhost: only those of this virtual host; None for all
+        """
         return [
             (datapathid, port, name)
             for (name, datapathid), ports in self._ports.items()
@@ -170,25 +181,27 @@ class OpenflowPortManager(Module):
         ]
 
     async def getportbyno(self, datapathid, portno, vhost=""):
-        """Return port with specified OpenFlow portno, None when there is none"""
+        """Return a port of a switch by its number, None if there is none."""
         return self._ports.get((vhost, datapathid), {}).get(full_port_no(portno))
 
     async def waitportbyno(self, datapathid, portno, timeout=30, vhost=""):
-        """Wait for the specified OpenFlow portno to appear, or until timeout.
+        """Return a port of a switch by its number, as soon as there is one.
 
-        :raises OpenflowPortNotAppearException: it has not appeared in ``timeout`` seconds
+        :param timeout: seconds; None waits for ever
+        :raises OpenflowPortNotAppearException: it has not appeared in time
         """
         number = full_port_no(portno)
         return await self._wait(vhost, datapathid, timeout, f"port {portno}", lambda port: port.port_no == number)
 
     async def getportbyname(self, datapathid, name, vhost=""):
-        """Return port with specified port name, None when there is none"""
+        """Return a port of a switch by its name, None if there is none."""
         return self._find(vhost, datapathid, lambda port: port_name(port) == _text(name))
 
     async def waitportbyname(self, datapathid, name, timeout=30, vhost=""):
-        """Wait for a port with the specified port name to appear, or until timeout
+        """Return a port of a switch by its name, as soon as there is one.
 
-        :raises OpenflowPortNotAppearException: it has not appeared in ``timeout`` seconds
+        :param timeout: seconds; None waits for ever
+        :raises OpenflowPortNotAppearException: it has not appeared in time
         """
         return await self._wait(vhost, datapathid, timeout, f"port {name!r}", lambda port: port_name(port) == _text(name))
 
@@ -197,18 +210,16 @@ class OpenflowPortManager(Module):
 
     async def _wait(self, vhost: str, datapathid: int, timeout: Optional[float], what: str, judge: Callable[[Any], bool]) -> Any:
         changed = ModuleNotification.createMatcher(self.get_service_name(), "update")
-        deadline = None if timeout is None else self.scheduler.current_time + timeout
-        while True:
-            port = self._find(vhost, datapathid, judge)
-            if port is not None:
-                return port
-            left = None if deadline is None else deadline - self.scheduler.current_time
-            if left is not None and left <= 0:
-                raise OpenflowPortNotAppearException(f"{what} of datapath {datapathid:#x} has not appeared in {timeout} s")
-            await self.apiroutine.wait_with_timeout(left, changed)
+        port = await wait_until_found(self.apiroutine, lambda: self._find(vhost, datapathid, judge), timeout, changed)
+        if port is None:
+            raise OpenflowPortNotAppearException(f"{what} of datapath {datapathid:#x} has not appeared in {timeout} s")
+        return port
 
     async def resync(self, datapathid, vhost=""):
-        """Resync with current ports"""
+        """Read the ports of a switch again, and tell what differs from what was told.
+
+        The switch tells every change by itself, so this is for doubts only.
+        """
         connection = self._connections.get((vhost, datapathid))
         if connection is not None:
             await self._read_until_done(connection, "resync")
