@@ -131,6 +131,29 @@ def _measure_one_more(host: Hypervisor) -> list[dict[str, Any]]:
     ]
 
 
+def _measure_restart(lab: Lab, host: Hypervisor) -> list[dict[str, Any]]:
+    ends = []
+    for number in range(2):
+        name, address = f"end{number}", lab.free_mac()
+        result = host.controller.api(
+            "viperflow", "createlogicalport", id=name, logicalnetwork="net0", subnet="net0", mac_address=address
+        )
+        ends.append(lab.add_endpoint(name, host.name, name, "net0", result[0]["ip_address"] + "/16", address))
+    host.wait_settled()
+    ping = ends[0].start_ping(ends[1].address, interval_s=0.01)
+    host.controller.kill()
+    begin = time.monotonic()
+    host.controller.start()
+    host.wait_settled()
+    settled = time.monotonic() - begin
+    time.sleep(2)
+    result = ping.stop()
+    return [
+        row("kill -9 and start: pings lost, at 100 a second", result.lost, f"of {result.sent}"),
+        row("kill -9 and start: until every flow is acknowledged", settled, "s"),
+    ]
+
+
 def row(name: str, value: float, unit: str) -> dict[str, Any]:
     """Return a row without a peer."""
     return {"name": f"{PORTS} ports, {NETWORKS} networks: {name}", "value": value, "unit": unit, "peer": None}
@@ -143,12 +166,12 @@ def run() -> list[dict[str, Any]]:
     host.switch_options.append("--enable-dummy")
     lab.up()
     try:
-        return _measure_all(host)
+        return _measure_all(lab, host)
     finally:
         lab.down()
 
 
-def _measure_all(host: Hypervisor) -> list[dict[str, Any]]:
+def _measure_all(lab: Lab, host: Hypervisor) -> list[dict[str, Any]]:
     controller = host.controller
     add_dummies(host, range(PORTS + MORE))
     time.sleep(2)
@@ -157,6 +180,7 @@ def _measure_all(host: Hypervisor) -> list[dict[str, Any]]:
     wall, cpu = measure(host, lambda: create(controller, ports), PORTS)
     rows = [row("from nothing", wall, "s"), row("from nothing, CPU", cpu, "s"), row("memory", memory_mib(controller), "MiB")]
     rows += _measure_one_more(host)
+    rows += _measure_restart(lab, host)
     everything = [{"id": f"p{number}"} for number in range(PORTS + MORE)]
     wall, cpu = measure(host, lambda: controller.api("viperflow", "deletelogicalports", ports=everything), 0)
     return [*rows, row("delete all ports", wall, "s"), row("delete all ports, CPU", cpu, "s")]
