@@ -216,7 +216,7 @@ def test_pickle_needs_permission(server):
 
 
 def test_a_configuration_that_cannot_work_is_refused(server):
-    with pytest.raises(ValueError, match="module.redisdb0"):
+    with pytest.raises(ValueError, match="module.redisdb, URL"):
         run_stores(None, "tcp:///")
 
 
