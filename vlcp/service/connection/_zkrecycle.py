@@ -48,7 +48,7 @@ class Recycler:
                 if number % _ROUNDS_OF_OWN == 0:
                     everything = await self._store.key_nodes()
                     names.update(random.sample(everything, min(_SAMPLE, len(everything))))
-                names.update(await self._recycle(sorted(names)))
+                await self._recycle(sorted(names))
             except (StorageUnavailableException, ZooKeeperResultException) as error:
                 _logger.info("zookeeperdb: recycling is put off: %s", error)
                 self._store.written.update(znodes.unescape(name) for name in names)
@@ -70,7 +70,7 @@ class Recycler:
         finally:
             self._running = False
 
-    async def _recycle(self, names: List[str]) -> List[str]:
+    async def _recycle(self, names: List[str]) -> None:
         for begin in range(0, len(names), _CHUNK):
             part = names[begin : begin + _CHUNK]
             (timer,) = await self._store.ask([jute.part_call(jute.setdata_part(self._layout.timer))])
@@ -82,7 +82,6 @@ class Recycler:
             await self._store.container.wait_with_timeout(_PAUSE_SECONDS)
         if names:
             await self._recycle_notices([self._layout.all], now)
-        return []
 
     async def _recycle_versions(self, names: List[str], now: int) -> None:
         parents = ["%s/%s" % (self._layout.kvdb, name) for name in names]
@@ -95,6 +94,8 @@ class Recycler:
                 calls.append(jute.multi_call([jute.delete_part("%s/%s" % (path, name)) for name in gone]))
             if not children and (now - stat.mtime) / 1000.0 > self.parent_seconds:
                 calls.append(jute.part_call(jute.delete_part(path, stat.version)))
+                channel = "%s/%s" % (self._layout.bykey, path.rpartition("/")[2])
+                calls.append(jute.part_call(jute.delete_part(channel)))
         await self._store.ask(calls)
 
     async def _recycle_notices(self, channels: List[str], now: int) -> None:
