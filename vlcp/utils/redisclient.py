@@ -177,7 +177,7 @@ class RedisClient(RedisClientBase):
         try:
             if not getattr(conn, "redis_ready", False):
                 await self._wait_until_up(container, conn, limit)
-            missing = [key for key in dict.fromkeys(keys) if key not in conn.redis_channels[kind]]
+            missing = [key for key in dict.fromkeys(keys) if key not in conn.wire.channels[kind]]
             if missing:
                 await self._send_subscription(container, conn, kind, missing, limit - (container.scheduler.current_time - begin))
         except BaseException:
@@ -201,7 +201,7 @@ class RedisClient(RedisClientBase):
         conn = self._subscribed
         if conn is None or not getattr(conn, "redis_ready", False):
             return
-        unused = [key for key in unused if key in conn.redis_channels[kind]]
+        unused = [key for key in unused if key in conn.wire.channels[kind]]
         if not unused:
             return
         try:
