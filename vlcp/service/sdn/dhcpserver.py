@@ -61,11 +61,8 @@ class DHCPUpdater(WalkingUpdater):
 
     async def main(self) -> None:
         """Main coroutine"""
-        requests = self.subroutine(self.uploads("l3input", REQUEST_COOKIE, self._take), False)
-        try:
-            await super().main()
-        finally:
-            self.terminate(requests)
+        self.start_helper(self.uploads("l3input", REQUEST_COOKIE, self._take))
+        await super().main()
 
     async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
         """Update flow callback: bring rows and answers up to date with ports, networks and subnets."""
