@@ -12,7 +12,7 @@ from vlcp.lab.faults import make_fault
 
 pytestmark = pytest.mark.ovs
 
-SHORT_S = 6
+OUTAGES_S = pytest.mark.parametrize("outage_s", [6, pytest.param(60, marks=pytest.mark.soak)])
 REPAIR_S = 10
 STORES = {"sqlite": ("sqlite", 1), "redis": ("redis", 1), "zookeeper": ("zookeeper", 3)}
 
@@ -63,13 +63,14 @@ def test_a_controller_that_crashes_and_returns_loses_no_packet(cluster):
     assert ping.stop().lost == 0
 
 
-def test_a_store_that_stops_answers_at_once_and_carries_nothing_out_later(cluster):
+@OUTAGES_S
+def test_a_store_that_stops_answers_at_once_and_carries_nothing_out_later(cluster, outage_s):
     lab, ends = cluster
     ping = ends[0].start_ping(ends[1].address, interval_s=0.1)
     for node in lab.databases:
         make_fault(lab, "kill-db", [node])
     refused_call(lab, "ghost1")
-    time.sleep(SHORT_S)
+    time.sleep(outage_s)
     refused_call(lab, "ghost2")
     for node in lab.databases.values():
         node.start(wait=False)
@@ -81,25 +82,27 @@ def test_a_store_that_stops_answers_at_once_and_carries_nothing_out_later(cluste
     assert ping.stop().lost == 0
 
 
-def test_a_store_that_hangs_answers_in_time_and_carries_nothing_out_later(cluster):
+@OUTAGES_S
+def test_a_store_that_hangs_answers_in_time_and_carries_nothing_out_later(cluster, outage_s):
     lab, ends = cluster
     ping = ends[0].start_ping(ends[1].address, interval_s=0.1)
     for node in lab.databases:
         make_fault(lab, "pause-db", [node])
     refused_call(lab, "ghost")
-    time.sleep(SHORT_S)
+    time.sleep(outage_s)
     for node in lab.databases:
         make_fault(lab, "resume-db", [node])
     assert new_port_works(lab, ends) < REPAIR_S
     assert ping.stop().lost == 0
 
 
-def test_a_host_cut_off_from_the_store_catches_up(cluster):
+@OUTAGES_S
+def test_a_host_cut_off_from_the_store_catches_up(cluster, outage_s):
     lab, ends = cluster
     ping = ends[0].start_ping(ends[1].address, interval_s=0.1)
     make_fault(lab, "partition", ["hv2", "db"])
     api(lab, "createlogicalnetwork", id="blue", physicalnetwork="phys")
-    time.sleep(SHORT_S)
+    time.sleep(outage_s)
     make_fault(lab, "heal", ["hv2", "db"])
     assert new_port_works(lab, ends) < REPAIR_S
     assert ping.stop().lost == 0
@@ -121,3 +124,25 @@ def test_a_switch_that_restarts_gets_its_flows_back(cluster):
     make_fault(lab, "start-switch", ["hv2"])
     assert reaches(*ends, within_s=REPAIR_S)
     assert new_port_works(lab, ends) < REPAIR_S
+
+
+@OUTAGES_S
+def test_connections_to_the_store_that_are_reset_every_second_cost_no_traffic_and_no_consistency(cluster, outage_s):
+    lab, ends = cluster
+    ping = ends[0].start_ping(ends[1].address, interval_s=0.1)
+    created, failed = [], 0
+    for second in range(outage_s):
+        make_fault(lab, "reset-db", ["hv1"])
+        make_fault(lab, "reset-db", ["hv2"])
+        begin = time.monotonic()
+        try:
+            api(lab, "createlogicalnetwork", id=f"n{second}", physicalnetwork="phys")
+            created.append(f"n{second}")
+        except LabError:
+            failed += 1
+        assert time.monotonic() - begin < 5
+        time.sleep(max(0, begin + 1 - time.monotonic()))
+    assert len(created) + failed == outage_s
+    assert new_port_works(lab, ends) < REPAIR_S
+    assert {network["id"] for network in api(lab, "listlogicalnetworks")} >= {"red", *created}
+    assert ping.stop().lost == 0
