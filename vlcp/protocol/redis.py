@@ -178,7 +178,7 @@ class Redis(Protocol):
         await self._announce(connection, RedisConnectionStateEvent.CONNECTION_DOWN)
 
     async def notconnected(self, connection: Any) -> None:
-        """routine for connect failed and not retrying"""
+        """Announce that the connection could not be made; see :meth:`Protocol.notconnected`."""
         _logger.info("cannot connect, giving up: %r", connection)
         await self._announce(connection, RedisConnectionStateEvent.CONNECTION_NOTCONNECTED)
 
@@ -213,36 +213,36 @@ class Redis(Protocol):
         return session
 
     async def send_command(self, connection: Any, container: Any, *args: Any) -> Any:
-        """Send command to Redis server.
+        """Send a command without waiting for its reply.
 
         :param connection: Redis connection
         :param container: not needed
-        :param args: command parameters, begin with command name, e.g. 'SET', 'key', 'value'
-        :return: event matcher to wait for reply
+        :param args: name and arguments of the command, str, bytes or numbers: ``'SET', 'key', 'value'``
+        :return: a matcher for the :class:`RedisResponseEvent` of the reply
         :raises RedisProtocolException: the connection is down
         """
         return (await self.send_batch(connection, container, args))[0]
 
     async def send_batch(self, connection: Any, container: Any, *cmds: Sequence[Any]) -> list:
-        """Send multiple commands to redis server at once
+        """Send several commands together, without waiting for their replies.
 
-        :param connection: redis connection
+        :param connection: Redis connection
         :param container: not needed
-        :param cmds: commands to send. Each command is a tuple/list of bytes/str.
-        :return: list of reply event matchers
+        :param cmds: the commands, each a sequence like the arguments of :meth:`send_command`
+        :return: a matcher for the reply to each
         :raises RedisProtocolException: the connection is down
         """
         return [self.replymatcher(number, connection) for number in self._session(connection).tell(cmds)]
 
     async def execute_command(self, connection: Any, container: Any, *args: Any, timeout: Optional[float] = None) -> Any:
-        """Send command to Redis server and wait for response
+        """Send a command and return the reply.
 
         :param connection: Redis connection
         :param container: not needed
-        :param args: command parameters, begin with command name, e.g. 'SET', 'key', 'value'
+        :param args: as for :meth:`send_command`
         :param timeout: seconds; None waits as long as the connection lives
-        :return: response from Redis server
-        :raises RedisReplyException: Redis server returns an error (e.g. "-ERR ...")
+        :return: None, an integer, bytes, or a list of them
+        :raises RedisReplyException: the reply is an error, as ``-ERR unknown command``
         :raises RedisProtocolException: the connection is or goes down
         :raises RedisTimeoutException: no reply in time
         """
@@ -256,15 +256,16 @@ class Redis(Protocol):
         raise_first_exception: bool = False,
         timeout: Optional[float] = None,
     ) -> list:
-        """Send multiple commands to redis server at once, and get responses
+        """Send several commands together and return their replies.
 
-        :param connection: redis connection
+        :param connection: Redis connection
         :param container: not needed
-        :param cmds: commands to send. Each command is a tuple/list of bytes/str.
-        :param raise_first_exception: if True, the first exception is raised. if False, exceptions are returned in the
-                                      list.
+        :param cmds: as for :meth:`send_batch`
+        :param raise_first_exception: True raises the first reply that is an error; False leaves errors, which are
+            :class:`RedisReplyException`, among the replies
         :param timeout: seconds; None waits as long as the connection lives
-        :return: list of replies
+        :return: the reply to each command; for a subscription to several channels the list of confirmations
+        :raises RedisReplyException: a reply is an error (only with ``raise_first_exception``)
         :raises RedisProtocolException: the connection is or goes down
         :raises RedisTimeoutException: no reply in time
         """
@@ -285,17 +286,20 @@ class Redis(Protocol):
     # Waiting
 
     def replymatcher(self, requestid: int, connection: Any, iserror: Optional[bool] = None) -> Any:
-        """Create an event matcher to match a reply
+        """Return a matcher for the reply to a request.
 
-        :param iserror: only errors or only results; None for both
+        :param requestid: number of the request
+        :param connection: where it was sent
+        :param iserror: True for errors only, False for results only, None for both
         """
         return RedisResponseEvent.createMatcher(connection, connection.connmark, requestid, iserror)
 
     def subscribematcher(
         self, connection: Any, subscribe: Optional[str] = None, channel: Optional[str] = None, type: Optional[str] = None
     ) -> Any:
-        """Create an event matcher to match messages, in this and later sessions of the connection
+        """Return a matcher for messages to subscribers, in this session of the connection and in later ones.
 
+        :param connection: the connection that has subscribed
         :param subscribe: the subscribed channel or pattern; None for all
         :param channel: where the message was published; None for all
         :param type: 'message' or 'pmessage'; None for both
@@ -303,10 +307,11 @@ class Redis(Protocol):
         return RedisSubscribeMessageEvent.createMatcher(type, subscribe, channel, connection)
 
     def statematcher(self, connection: Any, state: Optional[str] = "down", currentconn: bool = True) -> Any:
-        """Create an event matcher to match the connection state
+        """Return a matcher for events that tell of the connection's sessions.
 
+        :param connection: the connection
         :param state: 'up', 'down', 'notconnected', or None for all
-        :param currentconn: only for the present session
+        :param currentconn: True for the present session only, False also for later ones
         """
         return RedisConnectionStateEvent.createMatcher(state, connection, connection.connmark if currentconn else None)
 
@@ -317,7 +322,7 @@ class Redis(Protocol):
     # Reading
 
     def parse(self, connection: Any, data: memoryview, laststart: int) -> tuple[list, int]:
-        """Parse input data into events, see :meth:`Protocol.parse`.
+        """Turn received bytes into events for replies and messages; see :meth:`Protocol.parse`.
 
         :raises RedisProtocolException: not RESP, over a limit, or a reply to nothing
         """
