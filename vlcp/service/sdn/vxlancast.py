@@ -8,31 +8,23 @@ first packet that is for them (first-upload).
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from vlcp.config import defaultconfig
 from vlcp.event.event import Event, withIndices
-from vlcp.protocol.openflow import OpenflowAsyncMessageEvent
 from vlcp.server.module import call_api, depend, publicapi
 from vlcp.service.kvdb import objectdb
 from vlcp.service.sdn import ofpportmanager, ovsdbportmanager
-from vlcp.service.sdn._flows.decode import match_of_structures
-from vlcp.service.sdn._flows.encode import cookie_of
 from vlcp.service.sdn._flows.fields import parse_mac
 from vlcp.service.sdn._flows.lifecycle import SwitchModule
-from vlcp.service.sdn._flows.packets import TYPE_FLOW_REMOVED, Upload
 from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row
-from vlcp.service.sdn._flows.updater import WalkingUpdater
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
-from vlcp.service.sdn._members import Members, follow
-from vlcp.service.sdn._vxlan_first import FirstPackets, Place, send_on
+from vlcp.service.sdn._members import Members
 from vlcp.service.sdn._vxlan_publish import NETWORK, PORT, Publisher
 from vlcp.service.sdn._vxlan_rows import (
     HAIRPIN_GROUP,
     OUTPUT_GROUP,
-    UNICAST_COOKIE,
-    UPLOAD_COOKIE,
     Mode,
     NetInputs,
     PortInputs,
@@ -41,15 +33,15 @@ from vlcp.service.sdn._vxlan_rows import (
     choose_mode,
     vxlan_rows,
 )
+from vlcp.service.sdn._vxlan_tunnels import KIND, Tunnels
+from vlcp.service.sdn._vxlan_upload import UploadUpdater
 from vlcp.utils.netutils import parse_ip4_address
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalPort, LogicalPortVXLANInfo, VXLANEndpointSet
 from vlcp.utils.vxlandiscover import get_broadcast_ips, lognet_vxlan_walker
 
 _logger = logging.getLogger(__name__)
 
-KIND = "vxlan"
 _OPTIONS_S = 10.0
-_AGE_S = 1.0
 _INFO_PREFIX = LogicalPortVXLANInfo._prefix + "."
 
 
@@ -62,22 +54,7 @@ class VXLANGroupChanged(Event):
     DELETED = "deleted"
 
 
-class Tunnel(NamedTuple):
-    """The tunnel port of a physical network on a switch: number and local address."""
-
-    port_no: int
-    ip: str
-
-
-def walk_place(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
-    """From a unique index entry to its logical port and the place of it."""
-    save(key)
-    port = None if value is None else follow(value.ref.getkey(), walk, save)
-    if port is not None:
-        follow(LogicalPortVXLANInfo.default_key(port.id), walk, save)
-
-
-class VXLANUpdater(WalkingUpdater):
+class VXLANUpdater(UploadUpdater):
     """Rows and groups of ``vxlancast`` on one switch, and what it tells other nodes.
 
     :param connection: a connection that the OpenFlow manager serves
@@ -90,10 +67,7 @@ class VXLANUpdater(WalkingUpdater):
         self._vhost = parent.vhostmap.get(connection.protocol.vhost, "")
         self._walker = lognet_vxlan_walker(parent.prepush)
         self._members = Members()
-        self._local_ips: Dict[str, Tuple[int, Optional[str]]] = {}
-        self._tunnels: Dict[str, Tunnel] = {}
-        self._first = FirstPackets(parent.packetexpire, parent.pushtimeout)
-        self._first_changed: Set[Place] = set()
+        self._tunnels = Tunnels()
         self._publisher = Publisher(self, parent.allowedmigrationtime, parent.refreshinterval)
 
     async def main(self) -> None:
@@ -101,9 +75,7 @@ class VXLANUpdater(WalkingUpdater):
         self.start_helper(self._publisher.run())
         self.start_helper(self._watch_options())
         if self._settings.mode is Mode.UPLOAD:
-            self.start_helper(self.uploads("vxlanoutput", UPLOAD_COOKIE, self._take))
-            self.start_helper(self._follow_removals())
-            self.start_helper(self._age())
+            self.follow_uploads()
         await super().main()
 
     def reset_initialkeys(self, keys: Any, values: Any) -> None:
@@ -118,75 +90,52 @@ class VXLANUpdater(WalkingUpdater):
 
     async def _read_options(self) -> bool:
         """Ask for the local address of each physical port; return True when one is new."""
-        before = dict(self._local_ips)
-        ports = {key: port for key, port in self.view.physical_ports.items() if port.kind == KIND}
-        for key in [key for key in self._local_ips if key not in ports]:
-            del self._local_ips[key]
-        for key, port in ports.items():
-            parameters = {"datapathid": self._connection.openflow_datapathid, "portno": port.port_no, "vhost": self._vhost}
+        vhost, changed = self._vhost, False
+        for key, number in self._tunnels.ports(self.view):
+            parameters = {"datapathid": self._connection.openflow_datapathid, "portno": number, "vhost": vhost}
             options = await call_api(self, "ovsdbportmanager", "getportoptions", parameters)
-            known = self._local_ips.get(key)
-            if options or known is None or known[0] != port.port_no:
-                self._local_ips[key] = (port.port_no, _address((options or {}).get("local_ip")))
-        return before != self._local_ips
+            changed = self._tunnels.take(key, number, options or {}) or changed
+        return changed
 
     async def _watch_options(self) -> None:
         """Notice that the address of a tunnel port was changed."""
         while True:
             await self.wait_with_timeout(_OPTIONS_S)
-            if self._local_ips and await self._read_options():
+            if await self._read_options():
                 self.request_update()
-
-    def _choose_tunnels(self, view: SwitchView) -> Set[str]:
-        """Choose the tunnel port of each physical network; return the physical networks where it is another one now."""
-        found: Dict[str, Tunnel] = {}
-        for key, (number, ip) in self._local_ips.items():
-            port = view.physical_ports.get(key)
-            if ip is None or port is None:
-                continue
-            best = found.get(port.physical_network)
-            if best is None or number > best.port_no:
-                found[port.physical_network] = Tunnel(number, ip)
-        before, self._tunnels = self._tunnels, found
-        return {name for name in {*before, *found} if before.get(name) != found.get(name)}
 
     async def serves(self, physicalport: str, port_no: int) -> bool:
         """True when a physical port (its key) is the tunnel port of its physical network."""
         await self._read_options()
-        self._choose_tunnels_now()
-        record = self.view.physical_ports.get(physicalport)
-        tunnel = None if record is None else self._tunnels.get(record.physical_network)
-        return tunnel is not None and tunnel.port_no == port_no
-
-    def _choose_tunnels_now(self) -> None:
-        if self._choose_tunnels(self.view):
+        if self._tunnels.choose(self.view):
             self._seen_version = -1
             self.request_update()
+        record = self.view.physical_ports.get(physicalport)
+        tunnel = None if record is None else self._tunnels.of_physical(record.physical_network)
+        return tunnel is not None and tunnel.port_no == port_no
 
     # Rows
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
         """Return what to walk: VXLAN networks, and addresses that first packets have asked for."""
-        wanted: Dict[str, Callable[..., None]] = {
-            key: self._walker for key, network in view.networks.items() if network.kind == KIND
-        }
-        wanted.update((index, walk_place) for _, index in self._first.addresses.items())
-        return wanted
+        networks = (key for key, network in view.networks.items() if network.kind == KIND)
+        return {**dict.fromkeys(networks, self._walker), **self.upload_walkers()}
 
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
         """Return the entities with rows that a change concerns."""
-        moved = self._choose_tunnels(view)
+        moved = self._tunnels.choose(view)
         if moved:
             self.switch.drivers_changed()
         networks = self._touched_networks(view, change, moved)
         yield ("base",), self._settings
         for name in moved.union(record.physical_network for record in view.physical_ports.values()):
-            tunnel = self._tunnels.get(name)
+            tunnel = self._tunnels.of_physical(name)
             yield ("tunnel", name), None if tunnel is None else PortInputs(tunnel.port_no, self._settings)
         for key in networks:
             yield ("net", key), self._net_inputs(view, key)
         yield from self._remote_parts(view, change._replace(networks=change.networks | networks))
-        yield from self._first_parts(view)
+        if self._settings.mode is Mode.UPLOAD:
+            yield from self.upload_parts(view)
         self._want_records(view)
 
     def _touched_networks(self, view: SwitchView, change: ViewChange, moved: Set[str]) -> Set[str]:
@@ -196,17 +145,11 @@ class VXLANUpdater(WalkingUpdater):
                 networks.add(key)
         return networks
 
-    def _tunnel_of(self, view: SwitchView, network: Optional[str]) -> Optional[Tunnel]:
-        record = view.networks.get(network or "")
-        if record is None or record.kind != KIND or record.physical_network is None:
-            return None
-        return self._tunnels.get(record.physical_network)
-
     def _net_inputs(self, view: SwitchView, key: str) -> Optional[NetInputs]:
         network = view.networks.get(key)
         if network is None or network.kind != KIND:
             return None
-        tunnel = self._tunnel_of(view, key)
+        tunnel = self._tunnels.of(view, key)
         endpoints: List[int] = []
         if tunnel is not None:
             stored = self._values.get(_endpoints_key(key))
@@ -219,11 +162,11 @@ class VXLANUpdater(WalkingUpdater):
             return
         changed = {*self.changed, *(_port_of_info(key) for key in self.changed if key.startswith(_INFO_PREFIX))}
         for key in self._members.touched(view, change, self._values, changed):
-            yield ("remote", key), self._remote(view, self._members.network_of.get(key), key, 0)
+            yield ("remote", key), self.remote(view, self._members.network_of.get(key), key, 0)
 
-    def _remote(self, view: SwitchView, network: Optional[str], port: str, idle_s: int) -> Optional[RemoteInputs]:
+    def remote(self, view: SwitchView, network: Optional[str], port: str, idle_s: int) -> Optional[RemoteInputs]:
         """Return the row inputs of a logical port; None when it is on this switch, or it is not known where it is."""
-        tunnel, value = self._tunnel_of(view, network), self._values.get(port)
+        tunnel, value = self._tunnels.of(view, network), self._values.get(port)
         if tunnel is None or network is None or value is None or port in view.ports:
             return None
         info = self._values.get(LogicalPortVXLANInfo.default_key(value.id))
@@ -287,11 +230,11 @@ class VXLANUpdater(WalkingUpdater):
         """Tell the other nodes which networks and logical ports are here."""
         wanted = {}
         for key in view.networks:
-            tunnel = self._tunnel_of(view, key)
+            tunnel = self._tunnels.of(view, key)
             if tunnel is not None:
                 wanted[NETWORK, LogicalNetwork.create_from_key(key).id] = tunnel.ip
         for key, port in view.ports.items():
-            tunnel = self._tunnel_of(view, port.network)
+            tunnel = self._tunnels.of(view, port.network)
             if tunnel is not None:
                 wanted[PORT, LogicalPort.create_from_key(key).id] = tunnel.ip
         self._publisher.bridge = view.bridge
@@ -310,89 +253,6 @@ class VXLANUpdater(WalkingUpdater):
             if name.startswith(_INFO_PREFIX) and self._values.get(name) is None:
                 lost.append((PORT, LogicalPortVXLANInfo.create_from_key(name).id))
         return lost
-
-    # First-upload
-
-    def _take(self, upload: Upload) -> None:
-        """Take a packet that nothing is known about, and look for its destination.
-
-        :raises ValueError: it cannot be sent on
-        """
-        net_no, mac = upload.value("reg5"), int.from_bytes(upload.data[:6], "big")
-        network = next((key for key, record in self.view.networks.items() if record.net_no == net_no), None)
-        if network is None or len(upload.data) < 6:
-            return
-        place = (network, mac)
-        if not self._first.ask(place, upload, self.scheduler.current_time):
-            _logger.warning("%r: too many MAC addresses are asked for", self._connection)
-            return
-        self._send_first(place, self._part_rows.inputs(("first", *place)))
-        self.switch.ledger.renew(self._owner, ("first", *place))
-        self._first_changed.add(place)
-        self.request_update()
-
-    def _first_parts(self, view: SwitchView) -> Iterable[Tuple[Any, Optional[Any]]]:
-        if self._settings.mode is not Mode.UPLOAD:
-            return
-        gone, self._first_changed = self._first_changed, set()
-        for place in gone:
-            if place not in self._first.addresses:
-                yield ("first", *place), None
-        for place, index in list(self._first.addresses.items()):
-            entry = self._values.get(index)
-            port = "" if entry is None else entry.ref.getkey()
-            remote = self._remote(view, place[0], port, self._parent.pushtimeout)
-            yield ("first", *place), remote
-            self._send_first(place, remote)
-
-    def _send_first(self, place: Place, remote: Optional[RemoteInputs]) -> None:
-        if remote is None:
-            return
-        packets = self._first.release(place)
-        if packets:
-            self.switch.wake()
-        self.send_packets([send_on(self.switch.encoder, packet, remote.vni, remote.endpoint) for packet in packets])
-
-    async def _follow_removals(self) -> None:
-        """Forget addresses whose rows the switch has removed because nothing was sent to them."""
-        removed = OpenflowAsyncMessageEvent.createMatcher(
-            TYPE_FLOW_REMOVED,
-            connection=self._connection,
-            _ismatch=lambda event: (
-                event.tableid == self.switch.layout.tables.get("vxlanoutput") and cookie_of(event.cookie) == UNICAST_COOKIE
-            ),
-        )
-        while True:
-            message = (await removed).message
-            if message.reason not in (0, 1):
-                continue
-            found = {name: value for name, value, _ in match_of_structures(message.match.oxm_fields)}
-            for place, _ in self._first.addresses.items():
-                record = self.view.networks.get(place[0])
-                if record is not None and (record.net_no, place[1]) == (found.get("reg5"), found.get("eth_dst")):
-                    self._forget(place)
-
-    def _forget(self, place: Place) -> None:
-        self._first.forget(place)
-        self._first_changed.add(place)
-        self.request_update()
-
-    async def _age(self) -> None:
-        """Drop packets and addresses that have waited long enough."""
-        while True:
-            await self.wait_with_timeout(_AGE_S)
-            for place in self._first.expire(self.scheduler.current_time):
-                self._forget(place)
-
-
-def _address(text: Any) -> Optional[str]:
-    """Return the text of an IPv4 address, None for anything else."""
-    try:
-        parse_ip4_address(text)
-    except ValueError:
-        return None
-    address: str = text
-    return address
 
 
 def _endpoints_key(network: str) -> str:
