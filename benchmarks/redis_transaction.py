@@ -8,6 +8,7 @@ then 16 at a time on keys of their own (threads for redis-py).
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import pathlib
 import sys
@@ -32,11 +33,21 @@ def redis_server() -> Iterator[Any]:
         yield server
 
 
+@functools.cache
+def counter_class() -> Any:
+    """Return the class of the objects."""
+    from vlcp.utils.dataobject import DataObject
+
+    class Counter(DataObject):
+        _prefix = "benchmark.counter"
+        _indices = ("id",)
+
+    return Counter
+
+
 def keys_of(worker: int) -> list[str]:
     """Return the keys that one worker writes."""
-    from vlcp.utils.networkmodel import LogicalPort
-
-    return [LogicalPort.default_key(f"bench-{worker}-{number}") for number in range(3)]
+    return [counter_class().default_key(f"{worker}-{number}") for number in range(3)]
 
 
 def ours(url: str, workers: int) -> float:
@@ -72,15 +83,12 @@ def ours(url: str, workers: int) -> float:
 
 async def work(odb: Any, keys: list[str], count: int) -> None:
     """Carry transactions out one after another."""
-    from vlcp.utils.networkmodel import LogicalPort
 
     def updater(names: Any, values: Any) -> Any:
-        ports = []
-        for name, value in zip(names, values):
-            port = value if value is not None else LogicalPort.create_from_key(name)
-            port.counter = getattr(port, "counter", 0) + 1
-            ports.append(port)
-        return names, ports
+        changed = [counter_class().create_from_key(name) if value is None else value for name, value in zip(names, values)]
+        for counter in changed:
+            counter.count = getattr(counter, "count", 0) + 1
+        return names, changed
 
     for _ in range(count):
         await odb.transact(keys, updater)
@@ -89,19 +97,18 @@ async def work(odb: Any, keys: list[str], count: int) -> None:
 def stored_value() -> bytes:
     """Return the bytes of such a value."""
     from vlcp.service.connection._codec import Codec
-    from vlcp.utils.networkmodel import LogicalPort
 
-    port = LogicalPort.create_instance("bench-0-0")
-    port.counter, port.kvdb_createtime, port.kvdb_updateversion = 1, 1795336532641999, 1
+    counter = counter_class().create_instance("0-0")
+    counter.count, counter.kvdb_createtime, counter.kvdb_updateversion = 1, 1795336532641999, 1
     codec = Codec()
-    return codec.pack(codec.encode(port))
+    return codec.pack(codec.encode(counter))
 
 
 def changed(stored: bytes) -> bytes:
     """Decode a value, count, and encode it."""
     value = json.loads(zlib.decompress(stored))
     attributes = next(iter(value.values()))
-    attributes["counter"] += 1
+    attributes["count"] += 1
     attributes["kvdb_updateversion"] += 1
     return zlib.compress(json.dumps(value).encode(), 1)
 
