@@ -587,6 +587,9 @@ def multi(*ops: Any) -> Any:
 
     :param ops: results of :func:`multi_create`, :func:`multi_delete`, :func:`multi_check`, :func:`multi_setdata`
     """
+    for part in ops:
+        # What other clients send there; servers do not look at it.
+        part.err = -1
     return MultiRequest(requests=[*ops, MultiOpRequest(type=ZOO_ERROR_TYPE, done=True, err=-1)])
 
 
