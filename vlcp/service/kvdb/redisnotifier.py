@@ -154,17 +154,17 @@ class _Listener(Notifier):
 @defaultconfig
 @depend(RedisDB)
 class RedisNotifier(Module):
-    """Update notification with Redis Pub/Sub"""
+    """Tells all processes of commits to a Redis database, through its Pub/Sub."""
 
     service = True
     _default_vhostbind = ""
-    "Bind to RedisDB vHost"
+    "Virtual host of RedisDB whose commits are told"
     _default_prefix = "vlcp.updatenotifier."
-    "Use this prefix for subscribe channels"
+    "Channels are named by this and the key"
     _default_singlecastlimit = 256
     "If a notification has more keys, broadcast it once in the public channel instead of copying it to all channels"
     _default_deflate = False
-    "Use an extra deflate compression on notification, should not be necessary with module.redisdb.deflate=True"
+    "Compress notifications once more; module.redisdb.deflate does it already"
 
     redisdb: Any = None
     "The module whose commits are announced; None for the loaded one"
@@ -179,7 +179,7 @@ class RedisNotifier(Module):
         self.create_api(api(self.createnotifier))
 
     async def load(self, container: Any) -> None:
-        """Load module"""
+        """Announce the commits of the database from now on."""
         database = self.redisdb or self.server.moduleloader.getModuleByName(RedisDB.get_service_name())
         self.redisdb = database
         self.client, self._encode, self._decode = database.getclient(self.vhostbind)
@@ -187,14 +187,14 @@ class RedisNotifier(Module):
         await super().load(container)
 
     async def unload(self, container: Any, force: bool = False) -> None:
-        """Unload module"""
+        """Stop announcing commits, and stop all notifiers."""
         await super().unload(container, force)
         self.redisdb.set_announcer(self.vhostbind, None)
         for listener in tuple(self.listeners):
             await listener.stop(container)
 
     def createnotifier(self) -> _Listener:
-        """Create a new notifier object"""
+        """Return a new notifier, which tells of commits from when it is started."""
         return _Listener(self)
 
     def channel(self, key: str) -> str:
