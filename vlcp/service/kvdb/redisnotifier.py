@@ -92,6 +92,14 @@ class _Listener(Notifier):
         await self._client.unsubscribe(container, self._module.prefix, *map(self._module.channel, self._keys))
         self._keys.clear()
 
+    def move(self, client: Any) -> None:
+        """Receive from another client; everything is to be read again when it is connected."""
+        module = self._module
+        self._client, self._session = client, -1
+        client.request_subscription(module.apiroutine, module.prefix, *map(module.channel, self._keys))
+        self._routine.close()
+        self._routine = module.apiroutine.subroutine(self._receive(), False, daemon=True)
+
     async def add_listen(self, *keys: str) -> None:
         """Receive notifications for ``keys``; returns when that is certain.
 
@@ -183,7 +191,7 @@ class RedisNotifier(Module):
         database = self.redisdb or self.server.moduleloader.getModuleByName(RedisDB.get_service_name())
         self.redisdb = database
         self.client, self._encode, self._decode = database.getclient(self.vhostbind)
-        database.set_announcer(self.vhostbind, self._announce)
+        database.set_announcer(self.vhostbind, self._announce, self._move)
         await super().load(container)
 
     async def unload(self, container: Any, force: bool = False) -> None:
@@ -192,6 +200,12 @@ class RedisNotifier(Module):
         self.redisdb.set_announcer(self.vhostbind, None)
         for listener in tuple(self.listeners):
             await listener.stop(container)
+
+    async def _move(self) -> None:
+        """The virtual host has another server, or other settings."""
+        self.client, self._encode, self._decode = self.redisdb.getclient(self.vhostbind)
+        for listener in self.listeners:
+            listener.move(self.client)
 
     def createnotifier(self) -> _Listener:
         """Return a new notifier, which tells of commits from when it is started."""
