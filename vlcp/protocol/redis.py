@@ -21,8 +21,8 @@ from vlcp.protocol._redis_events import (
     RedisTimeoutException,
 )
 from vlcp.protocol._redis_session import Session
+from vlcp.protocol._sessions import SessionProtocol
 from vlcp.protocol._wire.resp import GuardedReader, Limits, Reader
-from vlcp.protocol.protocol import Protocol
 
 try:
     import hiredis
@@ -47,7 +47,7 @@ _REFUSED_PAUSE = 1.0
 
 
 class RedisParser(Reader):
-    """Python implemented hiredis.Reader()
+    """Reads replies in pure Python; offers what ``hiredis.Reader`` does.
 
     :param limits: what the server may send in one reply
     """
@@ -57,18 +57,18 @@ class RedisParser(Reader):
 
 
 @defaultconfig
-class Redis(Protocol):
-    """Redis (RESP) Protocol"""
+class Redis(SessionProtocol):
+    """The protocol of Redis servers (RESP): commands with replies in their order, and messages to subscribers."""
 
     parse_errors = (RedisProtocolException,)
 
     #: (inherited)
     _default_persist = True
-    #: Default Redis server port
+    #: Port of URLs that name none
     _default_defaultport = 6379
     #: (inherited)
     _default_createqueue = True
-    #: Limit response messages queue size
+    #: Replies that wait to be taken, for each connection
     _default_messagequeuesize = 4096
     #: (inherited)
     _default_buffersize = 65536
@@ -118,7 +118,8 @@ class Redis(Protocol):
         reader = hiredis.Reader(protocolError=RedisProtocolException, replyError=RedisReplyException)
         return GuardedReader(reader, RedisProtocolException, limits)
 
-    async def _begin(self, connection: Any) -> None:
+    async def begin_session(self, connection: Any) -> None:
+        """Make the state of a session, send what it begins with, and announce it."""
         connection.wire = Session(connection, self._new_reader(), self.encoding)
         connection.redis_ready = False
         connection.redis_failure = None
@@ -150,27 +151,8 @@ class Redis(Protocol):
     async def _announce(self, connection: Any, state: str) -> None:
         await connection.wait_for_send(RedisConnectionStateEvent(state, connection, connection.connmark, self))
 
-    async def init(self, connection: Any) -> None:
-        """routine for connection initialization"""
-        await super().init(connection)
-        await self._begin(connection)
-
-    async def reconnect_init(self, connection: Any) -> None:
-        """routine for reconnect"""
-        await super().reconnect_init(connection)
-        await self._begin(connection)
-
-    async def closed(self, connection: Any) -> None:
-        """routine for connection closed"""
-        await super().closed(connection)
-        await self._end(connection)
-
-    async def error(self, connection: Any) -> None:
-        """routine for connection error"""
-        await super().error(connection)
-        await self._end(connection)
-
-    async def _end(self, connection: Any) -> None:
+    async def end_session(self, connection: Any) -> None:
+        """Let those who wait for replies know, and announce the end."""
         connection.redis_ready = False
         session, connection.wire = connection.wire, None
         if session is not None:
@@ -286,7 +268,7 @@ class Redis(Protocol):
     # Waiting
 
     def replymatcher(self, requestid: int, connection: Any, iserror: Optional[bool] = None) -> Any:
-        """Return a matcher for the reply to a request.
+        """Return a matcher for the reply to a request that was sent without waiting.
 
         :param requestid: number of the request
         :param connection: where it was sent
