@@ -44,6 +44,8 @@ _logger = logging.getLogger(__name__)
 
 _WATCH_REQUESTS = {DATA: zk.getdata, EXIST: zk.exists, CHILD: zk.getchildren}
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 1.0
+_SHORT_LIFE = 0.1
+"A connection that lasted no longer in seconds counts as one that could not be made"
 _GOODBYE_SECONDS = 0.5
 _NEXT_SERVER_SECONDS = 2.0
 
@@ -77,7 +79,7 @@ class ZooKeeperSessionUnavailable(Exception):
 
 @config("zookeeperclient")
 class ZooKeeperClient(Configurable):
-    """ZooKeeper client to send requests to a cluster
+    """A session with a ZooKeeper cluster, which goes from server to server as needed.
 
     :param container: its scheduler runs the client
     :param serverlist: URLs of the servers, ``tcp://host[:port]/`` or ``ssl://...``; None takes the configured ones
@@ -89,13 +91,13 @@ class ZooKeeperClient(Configurable):
     :raises ZooKeeperIllegalPathException: ``chroot`` is not a path
     """
 
-    #: Default ZooKeeper server list, should be a list contains connection URLs
+    #: URLs of the servers of the cluster, each tcp:// or ssl://
     _default_serverlist: List[str] = []
-    #: Chroot to a child node instead of the root node. All paths used in the program will be mapped to chroot_path/path
+    #: Node that all paths of the program are below; "/" for none
     _default_chroot = "/"
-    #: Extra authentications, should be list of tuples [(scheme1, auth1), (scheme2, auth2), ...]
+    #: Identities to add to each session: [(scheme, auth), ...]
     _default_auth: List[Tuple[str, str]] = []
-    #: ZooKeeper session timeout
+    #: Seconds without a connection after which the cluster ends the session; it may grant another number
     _default_sessiontimeout = 20
     #: If not None, disconnect from the server after so many seconds and reconnect to a random server, so that the
     #: connections to the servers are balanced
@@ -161,7 +163,7 @@ class ZooKeeperClient(Configurable):
         self._routine = self.container.subroutine(self._main(), asyncstart, daemon=True)
 
     def reset(self) -> None:
-        """Discard current session and start a new one"""
+        """End the session, with its watches and ephemeral nodes, and begin another one."""
         self._resetting = True
         connection = self._connection
         if connection is not None:
@@ -203,11 +205,13 @@ class ZooKeeperClient(Configurable):
             if not self._order:
                 self._order = random.sample(self.serverlist, len(self.serverlist))
             connection = await self._connect(self._order.pop())
+            began = self.scheduler.current_time
             if connection is not None:
-                delay, self._reported, self._order = _FIRST_DELAY, False, []
                 await self._serve(connection)
             elif not self._may_go_on():
                 return
+            if self.scheduler.current_time - began > _SHORT_LIFE:
+                delay, self._reported, self._order = _FIRST_DELAY, False, []
             elif not self._order:
                 await self.container.wait_with_timeout(delay * random.uniform(0.7, 1.0))
                 delay = min(delay * 2, _LONGEST_DELAY)
@@ -248,14 +252,16 @@ class ZooKeeperClient(Configurable):
         client.wire.watch = self._watched
         resumed = self.sessionid != 0
         try:
-            response, _ = await self.protocol.handshake(client, self._connect_request(), self.container, self._extra_packets())
+            packets = self._extra_packets()
+            response, answers = await self.protocol.handshake(client, self._connect_request(), self.container, packets)
         except ZooKeeperSessionExpiredException as error:
             self._expired()
             return error
         except ZooKeeperRetryException as error:
-            if any(one is not None and one.err == zk.ZOO_ERR_AUTHFAILED for one in error.responses):
-                self._change(ZooKeeperSessionStateChanged.AUTHFAILED)
+            self._check_authentication(error.responses)
             return error
+        if not self._check_authentication(answers):
+            return "authentication failed"
         self.sessionid, self._password = response.sessionId, response.passwd
         self.session_timeout = response.timeOut / 1000.0
         await self._prepare_chroot(client)
@@ -265,6 +271,12 @@ class ZooKeeperClient(Configurable):
         self.scheduler.emergesend(ZooKeeperRestoreWatches(self, self.sessionid, resumed))
         self._change(ZooKeeperSessionStateChanged.RECONNECTED if resumed else ZooKeeperSessionStateChanged.CREATED)
         return None
+
+    def _check_authentication(self, responses: Sequence[Any]) -> bool:
+        if any(one is not None and one.err == zk.ZOO_ERR_AUTHFAILED for one in responses):
+            self._change(ZooKeeperSessionStateChanged.AUTHFAILED)
+            return False
+        return True
 
     def _connect_request(self) -> Any:
         return zk.ConnectRequest(
@@ -377,13 +389,13 @@ class ZooKeeperClient(Configurable):
         return self._chroot.inner(path)
 
     def get_last_zxid(self) -> int:
-        """Return the latest zxid seen from servers"""
+        """Return the number of the latest transaction that a server has told of."""
         if self._connection is not None:
             self._zxid = max(self._zxid, self._connection.wire.zxid)
         return self._zxid
 
     def get_last_watch_zxid(self) -> int:
-        """Return the latest zxid seen from servers when a watch fired"""
+        """Return the number of the latest transaction that was known when a watch fired."""
         return self._watch_zxid
 
     async def requests(
@@ -395,22 +407,20 @@ class ZooKeeperClient(Configurable):
         callback: Optional[Callable[[Any, Any], Any]] = None,
         priority: int = 0,
     ) -> Tuple[list, list, list, list]:
-        """similar to :meth:`vlcp.protocol.zookeeper.ZooKeeper.requests`, but:
+        """Send requests, on one connection after the other if need be, and set watches.
 
-        1. Returns an extra item *watchers*, which is a list of objects corresponding to each request. If the request has
-           ``watch=True`` and the watch is set, the corresponding object is a future: use ``watcher.wait()`` to get the
-           watch event, ``watcher.close()`` to discard the watcher. Else the corresponding object is None.
-        2. If the connection is lost during requests, this method waits for reconnecting until *timeout*, *session_expires*
-           or the response of a request which is not read-only is lost.
+        When a connection breaks, what was not sent and what only reads is sent again on the next one; a request that writes
+        and may have been carried out ends the call instead.
 
-        :param requests: sequence of request
-        :param container: container of current routine; None for that of the client
-        :param timeout: if not None, wait only for specified time. Notice that it is not an exact limit, it won't stop the
-                        execution unless the connection is lost
-        :param session_lock: if not None, only execute if the session_id == session_lock
-        :param callback: if not None, ``callback(request, response)`` is called immediately after any response is received
-        :param priority: constant of ZooKeeperWriteEvent
-        :return: (result, lost_responses, retry_requests, watchers) tuple
+        :param requests: structs of :mod:`vlcp.utils.zookeeper`, with paths below the chroot
+        :param container: container of the current routine; None for that of the client
+        :param timeout: seconds to wait for connections; a connection that is up may take longer. None for no limit
+        :param session_lock: id of the session that must be the present one; None for any
+        :param callback: ``callback(request, response)`` is called as soon as a response comes; or None
+        :param priority: constant of :class:`vlcp.protocol.zookeeper.ZooKeeperWriteEvent`
+        :return: (responses, lost, unsent, watchers): the first three as
+            :meth:`vlcp.protocol.zookeeper.ZooKeeper.requests` returns them; ``watchers`` has one entry for each request: for
+            one that has set a watch an object with ``wait()`` for the event and ``close()``, else None
         :raises ZooKeeperSessionUnavailable: the session has expired, authentication failed, or the client was shut down
         :raises ZooKeeperRequestTooLargeException: a request is too large
         :raises ZooKeeperIllegalPathException: a path is wrong
