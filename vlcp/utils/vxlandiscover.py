@@ -29,10 +29,12 @@ class Node(NamedTuple):
 
 
 def lognet_vxlan_walker(prepush=True):
-    """Return a walker function to retrieve necessary information from ObjectDB.
+    """Make a walker that collects what tunnels of one logical network need.
 
-    The walker's key is that of a logical network; it saves the network and its VXLANEndpointSet, and with ``prepush`` its
-    map, its ports and where these are.
+    Its key is that of the logical network; it saves the network and its VXLANEndpointSet, and with ``prepush`` its map, its
+    ports and where these are.
+
+    :param prepush: False leaves out the ports, for those who learn where they are
     """
 
     def walker(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
@@ -59,15 +61,14 @@ def _follow(key: str, walk: Callable[[str], Any], save: Callable[[str], None]) -
 
 
 def get_broadcast_ips(vxlan_endpointset, local_ip, ovsdb_vhost, system_id, bridge):
-    """Get all IP addresses that are not local
+    """List the tunnel addresses of the other nodes of a network, to which broadcasts go.
 
     :param vxlan_endpointset: a VXLANEndpointSet object, None for none
     :param local_ip: an address, or a list of addresses, to leave out
-    :param ovsdb_vhost: identifier, vhost
-    :param system_id: identifier, system-id
-    :param bridge: identifier, bridge name
-    :return: ``[(ip, ipnum)]`` list where IPs are the original string of the IP address, and ipnum are 32-bit numeric IPv4
-        address; each once, sorted by ipnum
+    :param ovsdb_vhost: with the next two, the node to leave out: virtual host of its database
+    :param system_id: its system id
+    :param bridge: name of its bridge
+    :return: ``[(ip, ipnum)]``: the address as it is stored, and as a 32 bit number; each once, sorted by number
     """
     local = {local_ip} if isinstance(local_ip, str) else set(local_ip or ())
     found: Dict[int, str] = {}
@@ -146,15 +147,15 @@ async def update_vxlaninfo(
     allowedmigrationtime,
     refreshinterval,
 ):
-    """Do an ObjectDB transact to update all VXLAN informations
+    """Write in one transaction which networks and ports a node has.
 
-    :param container: Routine container
-    :param network_ip_dict: a {logicalnetwork_id: tunnel_ip} dictionary; None as the address takes this bridge out
-    :param created_ports: logical ports to be added, a {logicalport_id: tunnel_ip} dictionary
-    :param removed_ports: logical ports to be removed, a {logicalport_id: tunnel_ip} dictionary
-    :param ovsdb_vhost: identifier for the bridge, vhost name
-    :param system_id: identifier for the bridge, system-id
-    :param bridge: identifier for the bridge, bridge name
+    :param container: routine container of the caller
+    :param network_ip_dict: ``{network id: tunnel address}``; None as the address takes the node out of the network
+    :param created_ports: ``{port id: tunnel address}`` of ports that have come to the node
+    :param removed_ports: the same for ports that have gone
+    :param ovsdb_vhost: with the next two, the node: virtual host of its database
+    :param system_id: its system id
+    :param bridge: name of its bridge
     :param allowedmigrationtime: seconds that places of a port on other bridges are kept when it appears here
     :param refreshinterval: seconds until this is called again for the same networks; None: entries do not expire
     :raises Exception: as ``objectdb/transact``
@@ -168,26 +169,11 @@ async def update_vxlaninfo(
         keys += [LogicalPort.default_key(identifier), LogicalPortVXLANInfo.default_key(identifier)]
 
     def updater(names: Iterable[str], values: Iterable[Any], timestamp: int) -> Tuple[List[str], List[Any]]:
-        stored = dict(zip(names, values))
-        changes = _Changes(stored)
+        changes = _Changes(dict(zip(names, values)))
         for identifier, ip in network_ip_dict.items():
-            owner = stored[LogicalNetwork.default_key(identifier)]
-            changes.replace(
-                VXLANEndpointSet,
-                identifier,
-                "endpointlist",
-                lambda entries, ip=ip: endpoint_list(entries, node, ip, timestamp, refreshinterval),
-                owner,
-            )
+            changes.replace_endpoints(identifier, lambda old, ip=ip: endpoint_list(old, node, ip, timestamp, refreshinterval))
         for identifier, ip in ports.items():
-            owner = stored[LogicalPort.default_key(identifier)]
-            changes.replace(
-                LogicalPortVXLANInfo,
-                identifier,
-                "endpoints",
-                lambda entries, ip=ip: place_list(entries, node, ip, timestamp, allowedmigrationtime),
-                owner,
-            )
+            changes.replace_places(identifier, lambda old, ip=ip: place_list(old, node, ip, timestamp, allowedmigrationtime))
         return changes.keys, changes.values
 
     await call_api(container, "objectdb", "transact", {"keys": tuple(keys), "updater": updater, "withtime": True})
@@ -200,6 +186,15 @@ class _Changes:
         self._stored = stored
         self.keys: List[str] = []
         self.values: List[Any] = []
+
+    def replace_endpoints(self, network: str, change: Callable[[Any], List[Any]]) -> None:
+        """Change the list of nodes of a logical network."""
+        owner = self._stored[LogicalNetwork.default_key(network)]
+        self.replace(VXLANEndpointSet, network, "endpointlist", change, owner)
+
+    def replace_places(self, port: str, change: Callable[[Any], List[Any]]) -> None:
+        """Change the list of places of a logical port."""
+        self.replace(LogicalPortVXLANInfo, port, "endpoints", change, self._stored[LogicalPort.default_key(port)])
 
     def replace(self, cls: Any, identifier: str, name: str, change: Callable[[Any], List[Any]], owner: Any) -> None:
         """Write what ``change`` makes of a list; an empty one, and one without an owner, deletes the object."""

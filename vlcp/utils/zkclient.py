@@ -99,8 +99,7 @@ class ZooKeeperClient(Configurable):
     _default_auth: List[Tuple[str, str]] = []
     #: Seconds without a connection after which the cluster ends the session; it may grant another number
     _default_sessiontimeout = 20
-    #: If not None, disconnect from the server after so many seconds and reconnect to a random server, so that the
-    #: connections to the servers are balanced
+    #: Seconds after which the client moves to another server, drawn by lot, so that all have as many clients; None: never
     _default_rebalancetime = None
     #: Private key file for TLS; None when it is in the certificate file
     _default_key = None
@@ -358,7 +357,7 @@ class ZooKeeperClient(Configurable):
                 watcher.set_result(event)
 
     async def watch_path(self, path: str, watch_type: str, container: Any = None) -> WatchEvent:
-        """Watch the specified path as specified type, and return the next event.
+        """Set a watch on a node, and return the event when it fires.
 
         :param path: path
         :param watch_type: ``data`` (content of an existing node), ``exist`` (also its creation) or ``child``

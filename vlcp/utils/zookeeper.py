@@ -88,7 +88,7 @@ class UStringParser:
 
 
 class ustringtype(typedef):  # noqa: N801 - documented name
-    """A int32 followed by variable length bytes"""
+    """Bytes behind their length, a signed 32 bit number; -1 stands for None."""
 
     def __init__(self, displayname: str = "ustring") -> None:
         self._displayname = displayname

@@ -8,7 +8,7 @@ from vlcp.service.sdn._networkdrivers import VXLAN, NumberedDriver
 
 @defaultconfig
 class NetworkVxlanDriver(NumberedDriver):
-    """Network driver for VXLAN networks. A physical network of type ``vxlan`` needs the option ``vnirange``; each logical
+    """Serves networks of type vxlan. A physical network of type ``vxlan`` needs the option ``vnirange``; each logical
     network gets a VNI, ``vni``, out of it. How packets pass a physical port is not said here but by ``vxlancast`` or
     ``vxlanvtep``."""
 
