@@ -37,14 +37,14 @@ class Publisher:
         self.records = Records()
         self.bridge: Any = None
 
-    def replace(self, wanted: Mapping[Tuple[str, str], str], lost: Iterable[Tuple[str, str]]) -> None:
-        """Want exactly these records.
+    def update(self, bridge: Any, wanted: Mapping[Tuple[str, str], Optional[str]], lost: Iterable[Tuple[str, str]]) -> None:
+        """Take changed wishes.
 
-        :param wanted: ``{(NETWORK or PORT, id): tunnel address}``
+        :param bridge: OVSDB vHost, system id and name of the switch's bridge
+        :param wanted: ``{(NETWORK or PORT, id): tunnel address}``, None for no record
         :param lost: records that the database is known to have no longer
         """
-        for key in [key for key in self.records.wanted if key not in wanted]:
-            self.records.want(key, None)
+        self.bridge = bridge
         for key, ip in wanted.items():
             self.records.want(key, ip, self._refresh_s if key[0] == NETWORK else None)
         self.records.lost(lost)

@@ -43,6 +43,7 @@ _logger = logging.getLogger(__name__)
 
 _OPTIONS_S = 10.0
 _INFO_PREFIX = LogicalPortVXLANInfo._prefix + "."
+_ENDPOINTS_PREFIX = VXLANEndpointSet._prefix + "."
 
 
 @withIndices("connection", "logicalnetworkid", "type")
@@ -136,7 +137,7 @@ class VXLANUpdater(UploadUpdater):
         yield from self._remote_parts(view, change._replace(networks=change.networks | networks))
         if self._settings.mode is Mode.UPLOAD:
             yield from self.upload_parts(view)
-        self._want_records(view)
+        self._update_records(view, change, networks)
 
     def _touched_networks(self, view: SwitchView, change: ViewChange, moved: Set[str]) -> Set[str]:
         networks = change.networks.union(network.key for name in moved for network in view.networks_of(name))
@@ -226,47 +227,54 @@ class VXLANUpdater(UploadUpdater):
 
     # Records
 
-    def _want_records(self, view: SwitchView) -> None:
-        """Tell the other nodes which networks and logical ports are here."""
-        wanted = {}
-        for key in view.networks:
-            tunnel = self._tunnels.of(view, key)
-            if tunnel is not None:
-                wanted[NETWORK, LogicalNetwork.create_from_key(key).id] = tunnel.ip
-        for key, port in view.ports.items():
-            tunnel = self._tunnels.of(view, port.network)
-            if tunnel is not None:
-                wanted[PORT, LogicalPort.create_from_key(key).id] = tunnel.ip
-        self._publisher.bridge = view.bridge
-        self._publisher.replace(wanted, self._lost_records(view))
+    def _update_records(self, view: SwitchView, change: ViewChange, networks: Set[str]) -> None:
+        """Tell the other nodes which networks and logical ports are here.
+
+        :param networks: those that are new, different or gone, or whose tunnel is another one
+        """
+        wanted: Dict[Tuple[str, str], Optional[str]] = {}
+        for key in networks:
+            wanted[NETWORK, _id_of(LogicalNetwork, key)] = self._tunnel_ip(view, key)
+        for key in change.ports.union(port.key for net in networks for port in view.ports_of(net)):
+            port = view.ports.get(key)
+            wanted[PORT, _id_of(LogicalPort, key)] = None if port is None else self._tunnel_ip(view, port.network)
+        self._publisher.update(view.bridge, wanted, self._lost_records(view))
+
+    def _tunnel_ip(self, view: SwitchView, network: str) -> Optional[str]:
+        tunnel = self._tunnels.of(view, network)
+        return None if tunnel is None else tunnel.ip
 
     def _lost_records(self, view: SwitchView) -> List[Tuple[str, str]]:
         """Return records of this node that the database no longer has, among the objects that changed."""
         lost = []
-        for key in view.networks:
-            name = _endpoints_key(key)
-            if name in self.changed:
-                stored = self._values.get(name)
-                if stored is None or not any(tuple(entry[1:4]) == tuple(view.bridge) for entry in stored.endpointlist):
-                    lost.append((NETWORK, LogicalNetwork.create_from_key(key).id))
-        for name in self.changed:
-            if name.startswith(_INFO_PREFIX) and self._values.get(name) is None:
-                lost.append((PORT, LogicalPortVXLANInfo.create_from_key(name).id))
+        for key in self.changed:
+            value = self._values.get(key)
+            if key.startswith(_INFO_PREFIX) and value is None:
+                lost.append((PORT, _id_of(LogicalPortVXLANInfo, key)))
+            elif key.startswith(_ENDPOINTS_PREFIX):
+                entries = [] if value is None else value.endpointlist
+                if not any(tuple(entry[1:4]) == tuple(view.bridge) for entry in entries):
+                    lost.append((NETWORK, _id_of(VXLANEndpointSet, key)))
         return lost
 
 
+def _id_of(cls: Any, key: str) -> str:
+    identifier: str = cls.create_from_key(key).id
+    return identifier
+
+
 def _endpoints_key(network: str) -> str:
-    return VXLANEndpointSet.default_key(LogicalNetwork.create_from_key(network).id)
+    return VXLANEndpointSet.default_key(_id_of(LogicalNetwork, network))
 
 
 def _port_of_info(key: str) -> str:
-    return LogicalPort.default_key(LogicalPortVXLANInfo.create_from_key(key).id)
+    return LogicalPort.default_key(_id_of(LogicalPortVXLANInfo, key))
 
 
 @defaultconfig
 @depend(ofpportmanager.OpenflowPortManager, objectdb.ObjectDB, ovsdbportmanager.OVSDBPortManager)
 class VXLANCast(SwitchModule):
-    """VXLAN single-cast and broadcast functions"""
+    """Carries packets of VXLAN networks between hypervisors, each to the one that has its destination."""
 
     _tablerequest = (
         ("vxlaninput", ("l2input",), ""),
@@ -278,13 +286,12 @@ class VXLANCast(SwitchModule):
     )
     _default_learning = True
     (
-        "Enable learning on VXLAN tunnel IP destination. VXLAN model must know every destination for each unicast MAC "
-        "address. With prepush and learning, addresses outside of the controllers' knowledge are learned; with learning "
+        "How switches find the tunnel to a MAC address. With prepush and learning, addresses outside of the controllers' knowledge are learned; with learning "
         "alone every address is learned and unknown ones are broadcast; with prepush alone unknown ones are not reached; "
         "with neither, the first packet for an address goes to the controller, which looks for its place."
     )
     _default_prepush = True
-    "Enable prepush on VXLAN tunnel IP destination: the place of every logical port is written into the switch"
+    "Write the place of every logical port into the switches beforehand"
     _default_learntimeout = 300
     "Seconds until a learned row ends"
     _default_packetexpire: float = 3
@@ -292,7 +299,7 @@ class VXLANCast(SwitchModule):
     _default_pushtimeout = 300
     "With neither learning nor prepush: seconds without packets until the row of an address ends"
     _default_vhostmap: Dict[str, str] = {}
-    "Mapping OpenFlow vHosts to OVSDB vHosts"
+    "{OpenFlow vHost: OVSDB vHost}, where the tunnels of a switch are looked up; '' for those it does not have"
     _default_refreshinterval: Optional[float] = 3600
     (
         "Every logical network has a list of the nodes that have it; a node renews its entry after this many seconds, and "
