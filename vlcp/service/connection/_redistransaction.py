@@ -316,7 +316,11 @@ class Transaction:
                 await self._store.ask(("SCRIPT", "LOAD", COMMIT))
                 outcome = None
         except RedisConnectionDown as error:
+            # While the outcome is unknown nobody else may use the mark.
             outcome = await self._settle(mark, serial, error)
+        except StorageUnavailableException:
+            marks.free(slot)
+            raise
         marks.free(slot)
         if outcome == 1:
             self._store.remember(writes.data, self._written)
