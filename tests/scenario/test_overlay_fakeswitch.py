@@ -135,6 +135,24 @@ def test_a_node_tells_where_its_ports_are_and_takes_it_back(database):
     run_bench(scenario, database, {"module.vxlancast.refreshinterval": 0.4}, OVERLAY)
 
 
+def test_a_place_of_an_earlier_run_is_taken_back_when_the_port_is_not_here(database):
+    async def scenario(bench):
+        switch = FakeSwitch(datapath_id=1, ports=PORTS)
+        bench.connect(switch)
+        await network(bench)
+        await port(bench, 1)
+        await port(bench, 77)
+        await update_vxlaninfo(bench.container, {}, {"lp-77": "10.0.1.2"}, {}, "", "sys-1", "br0", 120, 3600)
+        await bench.quiet()
+        for _ in range(100):
+            if await stored(bench, LogicalPortVXLANInfo, "lp-77") is None:
+                return
+            await bench.container.wait_with_timeout(0.05)
+        raise AssertionError("it is still there")
+
+    run_bench(scenario, database, PREPUSH, OVERLAY)
+
+
 def unicast(switch):
     return [row for row in switch.dump() if row[3] & LOW == 3 and row[1] == 0x8009]
 

@@ -37,17 +37,25 @@ class Publisher:
         self.records = Records()
         self.bridge: Any = None
 
-    def update(self, bridge: Any, wanted: Mapping[Tuple[str, str], Optional[str]], lost: Iterable[Tuple[str, str]]) -> None:
+    def update(
+        self,
+        bridge: Any,
+        wanted: Mapping[Tuple[str, str], Optional[str]],
+        lost: Iterable[Tuple[str, str]],
+        found: Iterable[Tuple[str, str]],
+    ) -> None:
         """Take changed wishes.
 
         :param bridge: OVSDB vHost, system id and name of the switch's bridge
         :param wanted: ``{(NETWORK or PORT, id): tunnel address}``, None for no record
         :param lost: records that the database is known to have no longer
+        :param found: records of this node that the database has, and that may be from an earlier run
         """
         self.bridge = bridge
         for key, ip in wanted.items():
             self.records.want(key, ip, self._refresh_s if key[0] == NETWORK else None)
         self.records.lost(lost)
+        self.records.found(found)
         self._container.scheduler.emergesend(VXLANRecordsWanted(self))
 
     async def run(self) -> None:

@@ -69,6 +69,7 @@ class VXLANUpdater(UploadUpdater):
         self._walker = lognet_vxlan_walker(parent.prepush)
         self._members = Members()
         self._tunnels = Tunnels()
+        self._found: Set[Tuple[str, str]] = set()
         self._publisher = Publisher(self, parent.allowedmigrationtime, parent.refreshinterval)
 
     async def main(self) -> None:
@@ -175,7 +176,9 @@ class VXLANUpdater(UploadUpdater):
         mac, vni = getattr(value, "mac_address", None), getattr(self._values.get(network), "vni", None)
         if place is None or mac is None or vni is None:
             return None
-        if (place["vhost"], place["systemid"], place["bridge"]) == tuple(view.bridge):
+        if any(_is_here(view, entry) for entry in info.endpoints):
+            self._found.add((PORT, value.id))
+        if _is_here(view, place):
             return None
         try:
             endpoint = parse_ip4_address(place["tunnel_dst"])
@@ -238,7 +241,8 @@ class VXLANUpdater(UploadUpdater):
         for key in change.ports.union(port.key for net in networks for port in view.ports_of(net)):
             port = view.ports.get(key)
             wanted[PORT, _id_of(LogicalPort, key)] = None if port is None else self._tunnel_ip(view, port.network)
-        self._publisher.update(view.bridge, wanted, self._lost_records(view))
+        found, self._found = self._found, set()
+        self._publisher.update(view.bridge, wanted, self._lost_records(view), found)
 
     def _tunnel_ip(self, view: SwitchView, network: str) -> Optional[str]:
         tunnel = self._tunnels.of(view, network)
@@ -261,6 +265,11 @@ class VXLANUpdater(UploadUpdater):
 def _id_of(cls: Any, key: str) -> str:
     identifier: str = cls.create_from_key(key).id
     return identifier
+
+
+def _is_here(view: SwitchView, place: Mapping[str, Any]) -> bool:
+    """True when an entry of a port's places names the switch's own bridge."""
+    return (place["vhost"], place["systemid"], place["bridge"]) == tuple(view.bridge)
 
 
 def _endpoints_key(network: str) -> str:
@@ -286,9 +295,10 @@ class VXLANCast(SwitchModule):
     )
     _default_learning = True
     (
-        "How switches find the tunnel to a MAC address. With prepush and learning, addresses outside of the controllers' knowledge are learned; with learning "
-        "alone every address is learned and unknown ones are broadcast; with prepush alone unknown ones are not reached; "
-        "with neither, the first packet for an address goes to the controller, which looks for its place."
+        "How switches find the tunnel to a MAC address. With prepush and learning, addresses outside of the controllers' "
+        "knowledge are learned; with learning alone every address is learned and unknown ones are broadcast; with prepush "
+        "alone unknown ones are not reached; with neither, the first packet for an address goes to the controller, which "
+        "looks for its place."
     )
     _default_prepush = True
     "Write the place of every logical port into the switches beforehand"

@@ -72,6 +72,15 @@ def test_a_record_that_the_database_has_lost_is_due_again_only_if_it_is_wanted()
     assert records.due(0, 100).remove == ["a"]
 
 
+def test_a_record_of_an_earlier_run_is_removed_unless_it_is_wanted():
+    records = Records()
+    records.want("a", 1)
+    records.found(["a", "b"])
+    due = commit(records, 0)
+    assert (due.put, due.remove) == ({"a": 1}, ["b"])
+    assert not records.due(0, 100)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([None, 1, 2]), st.booleans())), st.integers(1, 3))
 def test_after_any_changes_and_failures_the_database_comes_to_what_is_wanted(steps, limit):
     records, stored = Records(), {}
