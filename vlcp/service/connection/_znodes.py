@@ -112,7 +112,7 @@ def look(names: Sequence[str], own: int) -> Look:
     """Return what a transaction with the number ``own`` reads, or the barrier that it waits for."""
     # A key that changes often has hundreds of versions, so most calls must not look closely at all of them.
     last = max((name[-_SEQUENCE_DIGITS:] for name in names if name[-_SEQUENCE_DIGITS:] < _digits(own)), default="")
-    if _DATA + last in names:
+    if last.isdigit() and _DATA + last in names:
         return Look(_DATA + last, None, None)
     before = [child for child in children(names) if child.number < own]
     barriers = [child.name for child in before if not child.is_data]
