@@ -130,13 +130,16 @@ def test_a_port_moves_to_another_host_while_pinged(vxlan):
     others = (on_old, on_new, on_third)
     assert all(reaches(other, mover) for other in others)
     for target in ("hv2", "hv1"):
+        began = time.monotonic()
         pings = [other.start_ping(mover.address) for other in others]
         time.sleep(0.5)
         mover.move(lab.hosts[target])
-        time.sleep(3)
+        time.sleep(2)
+        lasted = time.monotonic() - began
         results = [ping.stop() for ping in pings]
-        assert all(result.sent > 200 for result in results)
-        assert [result.lost for result in results if result.lost >= 100] == []
+        assert all(result.received > 50 for result in results)
+        gaps = [result.lost * lasted / result.sent for result in results]
+        assert all(gap < 1 for gap in gaps), gaps
 
 
 def test_a_host_that_joins_reaches_all_and_is_told_to_all(vxlan):
@@ -188,30 +191,30 @@ def pinging(vxlan):
     return lab, [ends[0].start_ping(ends[1].address), ends[1].start_ping(ends[2].address), ends[2].start_ping(ends[0].address)]
 
 
-@pytest.mark.parametrize("end", ["stop", "kill"])
-def test_no_packet_is_lost_while_a_controller_ends_and_starts(pinging, end):
+def test_no_packet_is_lost_while_a_controller_ends_by_a_signal_or_is_killed_and_starts(pinging):
     lab, pings = pinging
     controller = lab.hosts["hv1"].controller
     before = tables(lab)
-    getattr(controller, end)()
-    time.sleep(1)
-    controller.start()
-    settle(lab)
-    time.sleep(2)
-    settle_all(lab)
+    for end in (controller.stop, controller.kill):
+        end()
+        time.sleep(1)
+        controller.start()
+        settle(lab)
+        time.sleep(2)
+        settle_all(lab)
+        assert tables(lab) == before
     assert [ping.stop().lost for ping in pings] == [0, 0, 0]
-    assert tables(lab) == before
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_packet_is_lost_while_a_module_is_reloaded(pinging, module):
+def test_no_packet_is_lost_while_modules_are_reloaded(pinging):
     lab, pings = pinging
     before = tables(lab)
-    lab.hosts["hv1"].controller.api("manager", "reloadmodules", pathlist=["vlcp.service.sdn." + module])
-    time.sleep(2)
-    settle_all(lab)
+    for module in MODULES:
+        lab.hosts["hv1"].controller.api("manager", "reloadmodules", pathlist=["vlcp.service.sdn." + module])
+        time.sleep(1.5)
+        settle_all(lab)
+        assert tables(lab) == before, module
     assert [ping.stop().lost for ping in pings] == [0, 0, 0]
-    assert tables(lab) == before
 
 
 def test_a_new_tunnel_address_is_told_and_used(vxlan):
