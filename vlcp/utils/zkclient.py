@@ -15,19 +15,21 @@ import random
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from vlcp.config import Configurable, config
-from vlcp.event.connection import Client
-from vlcp.event.event import Event, withIndices
 from vlcp.protocol.zookeeper import (
     ZooKeeper,
     ZooKeeperConnectionStateEvent,
-    ZooKeeperRetryException,
-    ZooKeeperSessionExpiredException,
     ZooKeeperWriteEvent,
     jute,
 )
 from vlcp.utils import zookeeper as zk
 from vlcp.utils._zkpaths import Chroot, ZooKeeperIllegalPathException
 from vlcp.utils._zkrun import Run
+from vlcp.utils._zksession import (
+    SessionOpener,
+    ZooKeeperRestoreWatches,
+    ZooKeeperSessionStateChanged,
+    ZooKeeperSessionUnavailable,
+)
 from vlcp.utils._zkwatches import CHILD, DATA, EXIST, KINDS, Watcher, WatchEvent, WatchTable
 
 __all__ = [
@@ -47,38 +49,10 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.05, 1.0
 _SHORT_LIFE = 0.1
 "A connection that lasted no longer in seconds counts as one that could not be made"
 _GOODBYE_SECONDS = 0.5
-_NEXT_SERVER_SECONDS = 2.0
-
-
-@withIndices("state", "client", "sessionid")
-class ZooKeeperSessionStateChanged(Event):
-    """The state of a session changed."""
-
-    CREATED = "created"
-    DISCONNECTED = "disconnected"
-    RECONNECTED = "reconnected"
-    AUTHFAILED = "authfailed"
-    EXPIRED = "expired"
-
-
-@withIndices("client", "sessionid", "restore")
-class ZooKeeperRestoreWatches(Event):
-    """A session is open again: with ``restore`` its watches are in force again, else they are lost with the old session."""
-
-
-class ZooKeeperSessionUnavailable(Exception):
-    """The session cannot carry out requests.
-
-    :param state: its state, a constant of :class:`ZooKeeperSessionStateChanged`
-    """
-
-    def __init__(self, state: str) -> None:
-        super().__init__("ZooKeeper session is %s" % (state,))
-        self.state = state
 
 
 @config("zookeeperclient")
-class ZooKeeperClient(Configurable):
+class ZooKeeperClient(SessionOpener, Configurable):
     """A session with a ZooKeeper cluster, which goes from server to server as needed.
 
     :param container: its scheduler runs the client
@@ -217,91 +191,6 @@ class ZooKeeperClient(Configurable):
 
     def _may_go_on(self) -> bool:
         return self.restart_session or self.session_state != ZooKeeperSessionStateChanged.EXPIRED
-
-    async def _connect(self, url: str) -> Any:
-        """Return a connection with an open session, or None."""
-        self._trying = client = Client(url, self.protocol, self.scheduler, self.key, self.certificate, self.ca_certs)
-        client.setdaemon(True)
-        limit = self.protocol.connect_timeout
-        if limit is not None and len(self.serverlist) > 1:
-            limit = min(limit, _NEXT_SERVER_SECONDS)
-        opened = False
-        try:
-            client.start()
-            late, error = await self.container.execute_with_timeout(limit, self._open(client))
-            opened = not late and error is None
-            if not opened:
-                self._report(url, "no answer within %s s" % (limit,) if late else error)
-            return client if opened else None
-        finally:
-            if not opened:
-                client.subroutine(client.shutdown(True), False, daemon=True)
-            self._trying = None
-
-    def _report(self, url: str, error: Any) -> None:
-        level = logging.DEBUG if self._reported else logging.WARNING
-        self._reported = True
-        _logger.log(level, "no ZooKeeper session by %s: %s", url, error)
-
-    async def _open(self, client: Any) -> Any:
-        """Open or resume the session on a connection that is being made; return None, or why that failed."""
-        event = await ZooKeeperConnectionStateEvent.createMatcher(None, client)
-        if event.state != ZooKeeperConnectionStateEvent.UP:
-            return "connection is %s" % (event.state,)
-        client.wire.watch = self._watched
-        resumed = self.sessionid != 0
-        try:
-            packets = self._extra_packets()
-            response, answers = await self.protocol.handshake(client, self._connect_request(), self.container, packets)
-        except ZooKeeperSessionExpiredException as error:
-            self._expired()
-            return error
-        except ZooKeeperRetryException as error:
-            self._check_authentication(error.responses)
-            return error
-        if not self._check_authentication(answers):
-            return "authentication failed"
-        self.sessionid, self._password = response.sessionId, response.passwd
-        self.session_timeout = response.timeOut / 1000.0
-        await self._prepare_chroot(client)
-        if client.wire.down:
-            return "connection lost"
-        self._connection = client
-        self.scheduler.emergesend(ZooKeeperRestoreWatches(self, self.sessionid, resumed))
-        self._change(ZooKeeperSessionStateChanged.RECONNECTED if resumed else ZooKeeperSessionStateChanged.CREATED)
-        return None
-
-    def _check_authentication(self, responses: Sequence[Any]) -> bool:
-        if any(one is not None and one.err == zk.ZOO_ERR_AUTHFAILED for one in responses):
-            self._change(ZooKeeperSessionStateChanged.AUTHFAILED)
-            return False
-        return True
-
-    def _connect_request(self) -> Any:
-        return zk.ConnectRequest(
-            lastZxidSeen=self.get_last_zxid(),
-            timeOut=int(self.sessiontimeout * 1000),
-            sessionId=self.sessionid,
-            passwd=self._password,
-            readOnly=self.readonly,
-        )
-
-    def _extra_packets(self) -> List[Any]:
-        packets = [zk.AuthPacket(scheme=_bytes(scheme), auth=_bytes(auth)) for scheme, auth in self.auth]
-        return packets + list(self._watches.packets(self.get_last_zxid()))
-
-    async def _prepare_chroot(self, client: Any) -> None:
-        if self._prepared_chroot or self.readonly:
-            return
-        calls = [jute.part_call(jute.create_part(path)) for path in self._chroot.parents()]
-        if calls:
-            batch = await self.protocol.carry_out(client, calls)
-            if None in batch.responses:
-                return
-            last = batch.responses[-1]
-            if last.err not in (zk.ZOO_ERR_OK, zk.ZOO_ERR_NODEEXISTS):
-                _logger.warning("chroot %r cannot be created: error %d", self.chroot, last.err)
-        self._prepared_chroot = True
 
     async def _serve(self, connection: Any) -> None:
         """Keep the session alive on a connection until that is lost."""
@@ -452,7 +341,3 @@ class ZooKeeperClient(Configurable):
             # A lost connection is noticed a moment before the state changes.
             wait = 0.02 if self._connection is not None else left
             await container.wait_with_timeout(wait if left is None else min(wait, left), changed)
-
-
-def _bytes(value: Any) -> bytes:
-    return value.encode("utf-8") if isinstance(value, str) else bytes(value)

@@ -34,6 +34,8 @@ _MOST_TRIES = 64
 _RESOLVE_SECONDS = 2.8
 """Seconds from the sending of a commit until its outcome is given up as unknown."""
 _SHORTEST_ASK = 0.05
+_RETRY_SECONDS = 0.9
+"""A transaction that loses its connection so soon after its beginning begins again."""
 
 
 class ZooKeeperResultException(Exception):
@@ -76,6 +78,7 @@ class Transaction:
         :raises TransactionRetryExceededException: others were in the way too often
         :raises ZooKeeperResultException: ZooKeeper refused it; nothing was written
         """
+        began = self._store.now()
         for _ in range(_MOST_TRIES):
             try:
                 await self._enter()
@@ -83,6 +86,13 @@ class Transaction:
                 entries = await self._entries()
             except BarrierLost:
                 self._store.leave(self._take_barriers())
+                continue
+            except ReplyLost as error:
+                # Nothing is written yet, so a connection that was only cut costs another try.
+                self._store.leave(self._take_barriers())
+                if self._store.now() - began > _RETRY_SECONDS:
+                    raise
+                _logger.debug("zookeeperdb: a transaction begins again: %s", error)
                 continue
             except BaseException:
                 self._store.leave(self._take_barriers())
