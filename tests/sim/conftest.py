@@ -1,4 +1,7 @@
-"""Options of the simulation: ``pytest tests/sim --seed 17`` replays one run and shows the end of its trace."""
+"""Options of the simulation: ``pytest tests/sim --seed 17 -s`` replays one run and shows the end of its trace.
+
+A failure prints the command that replays it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="replay the simulation with this seed only")
+    parser.addoption("--controllers", type=int, default=2, help="number of controllers in the replay")
+    parser.addoption("--steps", type=int, default=20, help="number of random actions in the replay")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list) -> None:

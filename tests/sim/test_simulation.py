@@ -11,7 +11,8 @@ import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 PROCESSES = 2
-BATCH = 250
+SEEDS = int(os.environ.get("VLCP_SIM_SEEDS", "40"))
+"""Simulations in an ordinary test run; a thousand take about 90 seconds on two cores"""
 
 
 def start(*arguments):
@@ -33,12 +34,12 @@ def run_seeds(first, count, *arguments):
     share = count // PROCESSES
     processes = [start("--first", first + n * share, "--count", share, *arguments) for n in range(PROCESSES)]
     printed = "".join(process.communicate()[0] for process in processes)
-    assert not any(process.returncode for process in processes), f"{printed}\nreplay: pytest tests/sim --seed N"
+    assert not any(process.returncode for process in processes), printed
 
 
-@pytest.mark.parametrize("first", range(1, 1001, BATCH))
-def test_whatever_happens_everything_is_well_in_the_end(first):
-    run_seeds(first, BATCH, "--steps", 20)
+@pytest.mark.timeout(900)
+def test_whatever_happens_everything_is_well_in_the_end():
+    run_seeds(1, SEEDS, "--steps", 20)
 
 
 def test_four_controllers_share_a_database():
@@ -46,7 +47,7 @@ def test_four_controllers_share_a_database():
 
 
 def test_the_same_seed_gives_the_same_run():
-    arguments = ("--first", 1, "--count", 10, "--digest")
+    arguments = ("--first", 1, "--count", 10, "--steps", 40, "--digest")
     first, second = start(*arguments), start(*arguments)
     one, other = first.communicate()[0], second.communicate()[0]
     assert one == other
@@ -55,21 +56,22 @@ def test_the_same_seed_gives_the_same_run():
 
 @pytest.mark.parametrize("plant", ["no_conflict_check", "lost_notifications", "early_ledger", "half_transactions"])
 def test_a_planted_bug_is_found(plant):
-    status, printed = run("--first", 1, "--count", 60, "--plant", plant)
+    status, printed = run("--first", 1, "--count", 60, "--steps", 40, "--plant", plant)
     assert status == 1, printed
-    assert "failed:" in printed
+    assert "failed; replay:" in printed
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("controllers", [1, 2, 3, 5])
 def test_many_seeds_and_longer_runs(controllers):
-    run_seeds(10000 * controllers, 3000, "--controllers", controllers, "--steps", 100)
+    run_seeds(10000 * controllers, 2000, "--controllers", controllers, "--steps", 100)
 
 
 @pytest.mark.replay
 @pytest.mark.timeout(0)
 def test_replay(pytestconfig):
-    status, printed = run("--first", pytestconfig.getoption("--seed"), "--trace", "--digest")
+    sizes = [text for name in ("--controllers", "--steps") for text in (name, pytestconfig.getoption(name))]
+    status, printed = run("--first", pytestconfig.getoption("--seed"), "--trace", "--digest", *sizes)
     print(printed)
-    assert status == 0, "see the trace above"
+    assert status == 0, "see what is printed"

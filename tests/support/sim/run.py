@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--count", type=int, default=1, help="how many seeds")
     parser.add_argument("--controllers", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=40, help="random actions in each simulation")
+    parser.add_argument("--steps", type=int, default=20, help="random actions in each simulation")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="a bug to plant; the first failure ends the run")
     parser.add_argument("--trace", action="store_true", help="print the end of the trace of a failure")
     parser.add_argument("--digest", action="store_true", help="print the hash of each trace")
@@ -54,7 +54,8 @@ def run_one(seed: int, options: Any) -> bool:
         world = simulate(seed, plant, controllers=options.controllers, steps=options.steps)
     except Exception as failure:
         world = failure.world  # type: ignore[attr-defined]
-        print(f"seed {seed} failed:", flush=True)
+        sizes = f"--controllers {options.controllers} --steps {options.steps}"
+        print(f"seed {seed} failed; replay: pytest tests/sim --seed {seed} {sizes}", flush=True)
         print(failure if isinstance(failure, SimulationFailure) else traceback.format_exc(), flush=True)
         if options.trace:
             print("\n".join(list(world.clockwork.lines)[-_SHOWN_LINES:]), flush=True)
