@@ -101,13 +101,13 @@ class Hypervisor:
         pid = self._pid_of("ovs-vswitchd")
         return run(["ovs-appctl", "-t", f"{self.directory}/ovs-vswitchd.{pid}.ctl", *arguments], env=self.environment)
 
-    def dump_flows(self) -> list[str]:
-        """Return the flows of the bridge as sorted lines, without counters, ages and the epoch in the cookie."""
-        return sorted(filter(None, map(flow_line, self.ofctl("dump-flows", BRIDGE).splitlines())))
+    def dump_flows(self, bridge: str = BRIDGE) -> list[str]:
+        """Return the flows of a bridge as sorted lines, without counters, ages and the epoch in the cookie."""
+        return sorted(filter(None, map(flow_line, self.ofctl("dump-flows", bridge).splitlines())))
 
-    def dump_groups(self) -> list[str]:
-        """Return the groups of the bridge as sorted lines."""
-        lines = self.ofctl("dump-groups", BRIDGE).splitlines()
+    def dump_groups(self, bridge: str = BRIDGE) -> list[str]:
+        """Return the groups of a bridge as sorted lines."""
+        lines = self.ofctl("dump-groups", bridge).splitlines()
         return sorted(line.strip() for line in lines if "group_id=" in line)
 
     def attach_trunk(self) -> None:
