@@ -11,6 +11,7 @@ from urllib.parse import quote_from_bytes
 
 import namedstruct
 
+import vlcp.utils.growing  # noqa: F401  (registers the classes of large collections)
 from vlcp.config import Configurable, config
 from vlcp.utils._storedform import StoredValueError, decode_tagged, plain_copy, tag
 from vlcp.utils._storedform import decode as decode_stored

@@ -25,6 +25,7 @@ from vlcp.utils.exceptions import (
     StorageUnavailableException,
     WalkKeyNotRetrieved,
 )
+from vlcp.utils.growing import holder_of, parts_to_follow
 from vlcp.utils.jsonencoder import StoredValueError
 
 _logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class UpdateRoutine:
         self._dirty: Dict[str, Optional[Version]] = {}
         self._owed: Set[str] = set()
         self._fresh: Set[str] = set()
+        self._parts: Dict[str, Set[str]] = {}
         self._changed: Set[str] = set()
         self._new: Set[str] = set()
         self._cache: Any = None
@@ -236,6 +238,10 @@ class UpdateRoutine:
         self._changed |= result.changed
         self._new |= result.added
         self._owed = {ref for key in self._changed | self._new for ref in self.mirror.references(key) if ref not in self.mirror}
+        for key in self._changed & self._parts.keys():
+            parts = parts_to_follow(self.mirror.value(key), self._parts[key])
+            self._parts[key].update(parts)
+            self._owed.update(part for part in parts if part not in self.mirror)
         if result.unforeseen and not self.mirror.ordered:
             self._dirty.update((key, None) for key in self.mirror if key not in values)
 
@@ -257,7 +263,8 @@ class UpdateRoutine:
 
     def _send_events(self, changed: Set[str]) -> None:
         transactid = "objectdb-%x" % (next(self._serial),)
-        for key in changed:
+        holders = {holder for holder in map(holder_of, changed) if holder is not None and holder in self.mirror}
+        for key in changed | holders:
             kind = DataObjectUpdateEvent.DELETED if self.mirror.value(key) is None else DataObjectUpdateEvent.UPDATED
             event = DataObjectUpdateEvent(key, transactid, kind, object=self.managed(key))
             self.scheduler.emergesend(event)
@@ -283,6 +290,8 @@ class UpdateRoutine:
             request.missing = result.missing if self.mirror.ordered else result.used
             return False
         self.watches.add(request.requestid, result.saved)
+        for key, parts in result.parts.items():
+            self._parts.setdefault(key, set()).update(parts)
         request.future.set_result(result.saved)
         return True
 
@@ -313,6 +322,8 @@ class UpdateRoutine:
         """Stop following keys that nobody watches any more, nor refers to strongly."""
         wanted = set(self.watches.keys()).union(*[request.used for request in self._requests])
         live = self.mirror.closure(wanted)
+        self._parts = {key: parts for key, parts in self._parts.items() if key in live}
+        live.update(*self._parts.values())
         gone = [key for key in self.mirror if key not in live]
         if not gone:
             return
