@@ -1,8 +1,8 @@
 """Pools of numbers and IPv4 addresses: which are free, which is next, what contradicts what.
 
-Pure: a pool works on the dictionary (perhaps a large one, :mod:`vlcp.utils.growing`) of allocations that the database keeps (``PhysicalNetworkMap.network_allocation``,
-``SubNetMap.allocated_ips``), whose keys are decimal strings. Each pool is made once for a call that allocates many; taking
-the next free one remembers where it stopped, so that the call stays linear.
+Pure: a pool works on the dictionary of allocations that the database keeps (``PhysicalNetworkMap.network_allocation``,
+``SubNetMap.allocated_ips``), whose keys are decimal strings; it may be a large one (:mod:`vlcp.utils.growing`). Each pool is
+made once for a call that allocates many; taking the next free one remembers where it stopped, so that the call stays linear.
 """
 
 from __future__ import annotations
