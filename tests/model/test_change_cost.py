@@ -45,7 +45,9 @@ class Cluster:
         for _ in range(count):
             n = self.count = self.count + 1
             mac = "02:00:00:%02x:%02x:%02x" % (n >> 16, n >> 8 & 255, n & 255)
-            items.append({"id": f"3f2b5e9a-11aa-4c6d-9be2-{n:012d}", "logicalnetwork": "net", "subnet": "sub", "mac_address": mac})
+            items.append(
+                {"id": f"3f2b5e9a-11aa-4c6d-9be2-{n:012d}", "logicalnetwork": "net", "subnet": "sub", "mac_address": mac}
+            )
         found = requests(LOGICAL_PORT, [{**item, **extra} for item in items], create=True)
         self.store.write(ports.create(found), ports.create_keys(found))
         return [item["id"] for item in items]

@@ -43,12 +43,17 @@ def call(server, method, /, **params):
 def test_ports_networks_and_rules_are_created_listed_changed_and_deleted(server):
     call(server, "createphysicalnetwork", id="phys", type="vlan", vlanrange=[[100, 400]])
     call(
-        server, "createphysicalports", ports=[{"name": f"eth{n}", "physicalnetwork": "phys", "systemid": "s"} for n in range(COUNT)]
+        server,
+        "createphysicalports",
+        ports=[{"name": f"eth{n}", "physicalnetwork": "phys", "systemid": "s"} for n in range(COUNT)],
     )
     networks = [{"id": f"net{n}", "physicalnetwork": "phys"} for n in range(COUNT)]
     assert [one["vlanid"] for one in call(server, "createlogicalnetworks", networks=networks)] == list(range(100, 100 + COUNT))
     call(server, "createsubnet", id="sub", logicalnetwork="net0", cidr="10.1.0.0/16")
-    ports = [{"id": f"port{n}", "logicalnetwork": "net0", "subnet": "sub", "mac_address": "02:00:00:00:00:%02x" % n} for n in range(COUNT)]
+    ports = [
+        {"id": f"port{n}", "logicalnetwork": "net0", "subnet": "sub", "mac_address": "02:00:00:00:00:%02x" % n}
+        for n in range(COUNT)
+    ]
     made = call(server, "createlogicalports", ports=ports)
     assert [one["ip_address"] for one in made] == [f"10.1.0.{n + 1}" for n in range(COUNT)]
     for name, count in (("physicalports", COUNT), ("logicalnetworks", COUNT), ("logicalports", COUNT), ("subnets", 1)):

@@ -9,6 +9,7 @@ from typing import List, Optional
 import vlcp.utils.networkmodel  # noqa: F401  (its classes are converted)
 from vlcp.config import defaultconfig, manager
 from vlcp.scripts.script import ScriptModule
+from vlcp.server.module import ModuleLoadException
 from vlcp.service.kvdb.transfer import Copied, Store, convert, copy, differences
 from vlcp.utils.exceptions import StorageUnavailableException
 from vlcp.utils.jsonencoder import keep_unknown
@@ -43,6 +44,7 @@ class MigrateDB(ScriptModule):
         "defaultdb": "vlcp.service.kvdb.storage.KVStorage",
     }
     status = 1
+    """exit status; 0 when all work succeeded"""
 
     async def run(  # type: ignore[override]
         self, src: str, dst: Optional[str] = None, clean: Optional[str] = None, form: Optional[str] = None
@@ -53,24 +55,32 @@ class MigrateDB(ScriptModule):
         :param dst: store to write; None changes ``src`` in place
         :param clean: anything but None deletes surplus keys
         :param form: 'shared', 'scalable', or None for that of each object
-        :raises ValueError: the command line is wrong, or the copy differs from its source
         """
+        keep_unknown()
+        self._told = time.monotonic()
+        try:
+            await self._work(src, dst, clean is not None, form)
+        except (ValueError, ModuleLoadException, StorageUnavailableException) as error:
+            print("migratedb: %s" % (error,), file=sys.stderr)
+        else:
+            type(self).status = 0
+
+    async def _work(self, src: str, dst: Optional[str], clean: bool, form: Optional[str]) -> None:
         if form not in (None, "shared", "scalable"):
             raise ValueError("--form must be 'shared' or 'scalable', got %r" % (form,))
         if dst in (None, src) and form is None:
             raise ValueError("a second store or --form is needed")
-        keep_unknown()
-        self._told = time.monotonic()
         shared = None if form is None else form == "shared"
         source = await self._open(src)
         if dst is None or dst == src:
             changed = await convert(source, bool(shared), self._report)
             print("%s: %d objects changed to the %s form" % (source.name, changed, form))
-        else:
-            target = await self._open(dst)
-            self._tell(source, target, await copy(source, target, clean is not None, shared, self._report))
-            await self._verify(source, target, shared)
-        type(self).status = 0
+            return
+        target = await self._open(dst)
+        if target.name == source.name:
+            raise ValueError("%s and %s are the same store" % (src, dst))
+        self._tell(source, target, await copy(source, target, clean, shared, self._report))
+        await self._verify(source, target, shared)
 
     async def _open(self, text: str) -> Store:
         """Load the module of a store and wait until it answers."""

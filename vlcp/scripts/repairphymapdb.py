@@ -9,7 +9,7 @@ from vlcp.scripts.script import ScriptModule
 from vlcp.server.module import call_api, depend
 from vlcp.service.kvdb.objectdb import ObjectDB
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
-from vlcp.utils.networkmodel import PhysicalNetworkMap, PhysicalNetworkSet
+from vlcp.utils.networkmodel import PhysicalNetwork, PhysicalNetworkSet
 from vlcp.utils.walkerlib import ensure_keys
 
 Walk = Callable[[str], Any]
@@ -55,14 +55,13 @@ class RepairPhyMapDB(ScriptModule):
 
         def all_maps(key: str, value: Any, walk: Walk, save: Callable[[str], None]) -> None:
             for reference in [] if value is None else value.set.dataset():
-                map_key = PhysicalNetworkMap.default_key(reference.getkey()[len(prefix) :])
+                map_key = PhysicalNetwork._map.rightkey(reference)
                 try:
                     walk(map_key)
                 except WalkKeyNotRetrieved:
                     continue
                 found[map_key] = None
 
-        prefix = "viperflow.physicalnetwork."
         key = PhysicalNetworkSet.default_key()
         parameters = {"keys": (key,), "walkerdict": {key: all_maps}, "requestid": "repairphymapdb", "nostale": True}
         await call_api(self.apiroutine, "objectdb", "walk", parameters)

@@ -28,7 +28,7 @@ from vlcp.utils.jsonencoder import StoredValueError, encode_stored, plain_copy
 BATCH = 100
 """How many keys are read or written at once."""
 _INDEX_SETS = (UniqueKeySet, MultiKeySet)
-_INDEXES = ((UniqueKeyReference, UniqueKeySet), (MultiKeyReference, MultiKeySet))
+_INDEXES = (UniqueKeyReference, MultiKeyReference)
 
 Report = Callable[[str, int, int], None]
 """``report(what, done, all)`` is called now and then with the number of keys that are done."""
@@ -68,8 +68,8 @@ class Store:
         """Return all keys, sorted."""
         return sorted(await self._call("listallkeys"))
 
-    async def read(self, keys: Sequence[str]) -> Tuple[Dict[str, Any], List[str]]:
-        """Return ({key: value} of those that exist, one line for each value that cannot be decoded)."""
+    async def read(self, keys: Sequence[str]) -> Tuple[Dict[str, Any], Dict[str, str]]:
+        """Return ({key: value} of those that exist, {key: message} of those whose value cannot be decoded)."""
         errors: Dict[str, str] = {}
         while True:
             wanted = [key for key in keys if key not in errors]
@@ -83,7 +83,7 @@ class Store:
             found = {key: value for key, value in zip(wanted, values) if value is not None}
             for key, value in found.items():
                 _set_key(key, value)
-            return found, list(errors.values())
+            return found, errors
 
     async def write(self, values: Dict[str, Any]) -> None:
         """Write values; None deletes."""
@@ -165,7 +165,7 @@ async def copy(source: Store, target: Store, clean: bool, shared: Optional[bool]
     copied = 0
     for done, batch in _batches(keys):
         values, errors = await source.read(batch)
-        skipped += errors
+        skipped += errors.values()
         later += [key for key, value in values.items() if _must_change(value, shared)]
         direct = {key: value for key, value in values.items() if key not in later and not (shared is False and is_index_set(key))}
         await target.write(direct)
@@ -186,8 +186,8 @@ async def convert(store: Store, shared: bool, report: Report) -> int:
     :param shared: True for that of VLCP 2
     """
     changed = 0
-    keys = await store.keys()
-    for done, batch in _batches([key for key in keys if holder_of(key) is None]):
+    keys = [key for key in await store.keys() if holder_of(key) is None]
+    for done, batch in _batches(keys):
         values, _ = await store.read(batch)
         for key, value in values.items():
             if _must_change(value, shared):
@@ -243,7 +243,7 @@ def index_sets(keys: Iterable[str]) -> Dict[str, List[str]]:
     """Return ``{key of a set of index objects: keys of its members}`` for the keys of a database."""
     found: Dict[str, List[str]] = {}
     for key in keys:
-        for cls, _ in _INDEXES:
+        for cls in _INDEXES:
             if cls.ismatch(key, (None, None, None)):
                 found.setdefault(cls.get_keyset_from_key(key), []).append(key)
     return found
@@ -278,15 +278,12 @@ async def differences(source: Store, target: Store, shared: Optional[bool], repo
     for done, batch in _batches(keys):
         left, bad = await source.read(batch)
         right, unreadable = await target.read(batch)
-        unread = {line.partition(":")[0] for line in bad}
-        for key in batch:
-            if key in unread:
-                continue
+        for key in (key for key in batch if key not in bad):
             if key not in left or key not in right:
                 found.append("%s is missing" % (key,))
             elif await _text(source, left[key], shared) != await _text(target, right[key], shared):
                 found.append("%s differs" % (key,))
-        found += unreadable
+        found += unreadable.values()
         report("verified", done, len(keys))
     if shared is not None:
         found += await _stray_index_sets(target, shared)
@@ -310,7 +307,7 @@ async def _text(store: Store, value: Any, shared: Optional[bool]) -> str:
     """Return what is compared: the stored text, or with a form the text of the object with all members, in order."""
     if shared is None or not isinstance(value, DataObject) or not getattr(type(value), "_growing", ()):
         return encode_stored(value)
-    parts, _ = await store.read(part_keys(value)) if large_of(value) else ({}, [])
+    parts, _ = await store.read(part_keys(value)) if large_of(value) else ({}, {})
     attach(value, parts.get, lambda key, part: None)
     whole = plain_copy({name: item for name, item in value.__dict__.items() if name[0] != "_"})
     for name in type(value)._growing:

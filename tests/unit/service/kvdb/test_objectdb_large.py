@@ -132,7 +132,9 @@ def test_an_update_of_keys_known_beforehand_changes_parts_too():
 
         for _ in range(5):
             await odb.transact([SET], add)
-        _, (reference, *_) = await odb.walk([SET], {SET: lambda key, value, walk, save: (save(key), len(value.set.dataset()))}, "me")
+        _, (reference, *_) = await odb.walk(
+            [SET], {SET: lambda key, value, walk, save: (save(key), len(value.set.dataset()))}, "me"
+        )
         assert len(reference.set.dataset()) == 200
         assert len(list(filter(holder_of, store.data))) > 4
 
