@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 
 import pytest
@@ -9,8 +10,9 @@ from support.textstore import TextStore
 
 from vlcp.utils import _parts
 from vlcp.utils._spread import Ranges, bucket_of, checked_pairs, source_of
-from vlcp.utils.dataobject import WeakReferenceObject
+from vlcp.utils.dataobject import WeakReferenceObject, dump
 from vlcp.utils.growing import LargeNumbers, LargeSet, first_free, holder_of
+from vlcp.utils.jsonencoder import decode_stored, encode_stored, plain_copy
 from vlcp.utils.networkmodel import LogicalNetworkMap, LogicalPort, LogicalPortSet, SubNetMap
 
 SET = LogicalPortSet.default_key()
@@ -232,6 +234,14 @@ def test_keys_that_are_no_numbers_are_not_there():
 
     store.write(change_map(look))
     assert seen == [False, False, 5, True]
+
+
+def test_collections_are_shown_copied_and_pickled_without_their_parts():
+    for large in (LargeSet(4), LargeNumbers([[1, 3], [7, 7]], [[2, 2]])):
+        assert dump({"x": large}) == {"x": {"_parts": 4}}
+        large.place = object()
+        for copy in (plain_copy(large), pickle.loads(pickle.dumps(large)), decode_stored(encode_stored(large).encode())):
+            assert copy == large and copy.place is None and type(copy) is type(large)
 
 
 def test_a_large_set_outside_of_a_walk_says_so():

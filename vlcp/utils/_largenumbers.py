@@ -189,6 +189,10 @@ class LargeNumbers(MutableMapping):
                 self.full.add(block)
             place.write(NumberPart, block, part)
 
+    def kvdb_dump(self, attributes: bool, seen: Any) -> Any:
+        """Return what people see of it outside of walks: the number of parts."""
+        return {"_parts": len(self.parts)}
+
     def json_text(self) -> str:
         """Return the stored JSON text."""
         return '{"%s": %s}' % (tag("vlcp.utils.growing.LargeNumbers"), encode(self.jsonencode()))

@@ -88,6 +88,10 @@ class LargeSet(DataObjectSet):
         for number, part in parts.items():
             place.write(SetPart, number, part)
 
+    def kvdb_dump(self, attributes: bool, seen: Any) -> Any:
+        """Return what people see of it outside of walks: the number of parts."""
+        return {"_parts": self.count}
+
     def json_text(self) -> str:
         """Return the stored JSON text."""
         return '{"%s": %s}' % (tag("vlcp.utils.growing.LargeSet"), encode(self.jsonencode()))

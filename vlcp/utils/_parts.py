@@ -12,7 +12,7 @@ LIMIT = 32
 """Most members that are stored in the object itself; a part with more makes a set take one more part."""
 BLOCK = 64
 """How many numbers share a part."""
-MAX_PARTS = 1 << 20
+MAX_PARTS = 1 << 16
 """Most parts of one attribute; more are taken as damaged data."""
 
 Walk = Callable[[str], Any]

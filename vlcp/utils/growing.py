@@ -39,6 +39,7 @@ __all__ = [
     "holder_of",
     "is_fit",
     "large_of",
+    "newly_large",
     "part_keys",
     "parts_to_follow",
 ]
@@ -87,6 +88,18 @@ def parts_to_follow(value: Any, used: Iterable[str]) -> List[str]:
         keys = large.part_keys(value.getkey(), name) if isinstance(large, LargeSet) else []
         if not known.isdisjoint(keys):
             found += keys
+    return found
+
+
+def newly_large(before: Any, value: Any) -> List[str]:
+    """Return the keys of the parts of sets in an object that an earlier version of it had as a whole."""
+    if before is None or not large_of(value):
+        return []
+    old = large_of(before)
+    found: List[str] = []
+    for name, large in large_of(value).items():
+        if isinstance(large, LargeSet) and name not in old:
+            found += large.part_keys(value.getkey(), name)
     return found
 
 

@@ -76,9 +76,8 @@ def script(tmp_path):
     source, target = tmp_path / "source.sqlite", tmp_path / "target.sqlite"
 
     def run(name, *arguments, kill_at=0):
-        (tmp_path / "vlcp.conf").write_text(
-            f"module.sqlitedb.path = {str(source)!r}\nmodule.otherstore.path = {str(target)!r}\nmodule.otherstore.killat = {kill_at}\n"
-        )
+        values = {"sqlitedb.path": str(source), "otherstore.path": str(target), "otherstore.killat": kill_at}
+        (tmp_path / "vlcp.conf").write_text("".join(f"module.{key} = {value!r}\n" for key, value in values.items()))
         done = subprocess.run(
             [sys.executable, "-m", "vlcp.scripts." + name, "-f", "vlcp.conf", *arguments],
             cwd=tmp_path,

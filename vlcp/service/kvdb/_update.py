@@ -25,7 +25,7 @@ from vlcp.utils.exceptions import (
     StorageUnavailableException,
     WalkKeyNotRetrieved,
 )
-from vlcp.utils.growing import holder_of, parts_to_follow
+from vlcp.utils.growing import holder_of, newly_large, parts_to_follow
 from vlcp.utils.jsonencoder import StoredValueError
 
 _logger = logging.getLogger(__name__)
@@ -227,6 +227,7 @@ class UpdateRoutine:
             return {key: _with_key(key, value) for key, value in found.items()}
 
     def _advance(self, values: Dict[str, Any]) -> None:
+        before = {key: self.mirror.value(key) for key in values if key in self.mirror}
         result = self.mirror.advance(values)
         self._dirty = {
             key: version
@@ -238,12 +239,20 @@ class UpdateRoutine:
         self._changed |= result.changed
         self._new |= result.added
         self._owed = {ref for key in self._changed | self._new for ref in self.mirror.references(key) if ref not in self.mirror}
+        for key in result.changed:
+            parts = newly_large(before[key], self.mirror.value(key))
+            if parts:
+                self._parts.setdefault(key, set()).update(parts)
+        self._owe_parts()
+        if result.unforeseen and not self.mirror.ordered:
+            self._dirty.update((key, None) for key in self.mirror if key not in values)
+
+    def _owe_parts(self) -> None:
+        """Read the parts of changed sets that are followed, so that what was readable stays so."""
         for key in self._changed & self._parts.keys():
             parts = parts_to_follow(self.mirror.value(key), self._parts[key])
             self._parts[key].update(parts)
             self._owed.update(part for part in parts if part not in self.mirror)
-        if result.unforeseen and not self.mirror.ordered:
-            self._dirty.update((key, None) for key in self.mirror if key not in values)
 
     def _publish(self) -> None:
         touched, changed = self._changed | self._new, self._changed

@@ -303,14 +303,18 @@ async def _stray_index_sets(target: Store, shared: bool) -> List[str]:
     return found
 
 
+def _growing(value: Any) -> Tuple[str, ...]:
+    return getattr(type(value), "_growing", ())
+
+
 async def _text(store: Store, value: Any, shared: Optional[bool]) -> str:
     """Return what is compared: the stored text, or with a form the text of the object with all members, in order."""
-    if shared is None or not isinstance(value, DataObject) or not getattr(type(value), "_growing", ()):
+    if shared is None or not isinstance(value, DataObject) or not _growing(value):
         return encode_stored(value)
     parts, _ = await store.read(part_keys(value)) if large_of(value) else ({}, {})
     attach(value, parts.get, lambda key, part: None)
     whole = plain_copy({name: item for name, item in value.__dict__.items() if name[0] != "_"})
-    for name in type(value)._growing:
+    for name in _growing(value):
         item = value.__dict__.get(name)
         if isinstance(item, DataObjectSet):
             whole[name] = sorted(ref.getkey() for ref in item.dataset())

@@ -84,10 +84,11 @@ def create(ports: Requests) -> Callable[[Walk, Write], None]:
         pools = _Pools(walk, links)
         _ask_for_addresses(((p.get("subnet"), p.get("ip_address")) for p in ports.values()), links)
         created = {key: _new_port(key, parameters, walk) for key, parameters in ports.items()}
+        for key, port in created.items():
+            links.add(LOGICAL_PORT, port, ports[key]["logicalnetwork"])
         for key in sorted(ports, key=lambda key: "ip_address" not in ports[key]):
             _give_address(created[key], ports[key], pools)
         for key, port in created.items():
-            links.add(LOGICAL_PORT, port, ports[key]["logicalnetwork"])
             write(key, port)
         links.flush()
 
@@ -196,10 +197,10 @@ def delete(ports: Requests) -> Callable[[Walk, Write], None]:
         ensure_keys(walk, LogicalPortSet.default_key(), *maps)
         _ask_for_subnets(with_subnet, walk)
         links = Links(walk, write)
-        _release_all(with_subnet, links)
         for key, port in found.items():
             links.remove(LOGICAL_PORT, port, _network_id(port.network.getkey()))
             write(key, None)
+        _release_all(with_subnet, links)
         links.flush()
 
     return walker

@@ -106,9 +106,9 @@ def test_what_was_read_in_parts_stays_readable_between_walks(ordered):
                 events.append((await DataObjectUpdateEvent.createMatcher(SET)).type)
 
         container.subroutine(listen(), False, daemon=True)
-        await odb.writewalk([SET], change(range(50)))
+        await odb.writewalk([SET], change(range(20)))
         keys, (reference, *_) = await odb.walk([SET], {SET: follow}, "me")
-        for number in range(50, 250):
+        for number in range(20, 220):
             await odb.writewalk([SET], change([number]))
             await odb._update.collect()
             assert {ref.getkey() for ref in reference.set.dataset()} == names(range(number + 1))
