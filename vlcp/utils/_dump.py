@@ -12,7 +12,8 @@ def dump(obj: Any, attributes: bool = True, _refset: Optional[Set[str]] = None) 
 
     An object becomes ``{"_type": "module.class", "_key": key, attributes...}``; a strong reference the
     dump of its object, or ``{"_ref": key}`` when that is not retrieved or is being dumped already; a weak
-    reference ``{"_weakref": key}``; a set a list of those; a large collection ``{"_parts": number of parts}``. What does not exist becomes None.
+    reference ``{"_weakref": key}``; a set a list of those; a large collection ``{"_parts": number of
+    parts}``. What does not exist becomes None.
 
     :param obj: object, reference, set, list or dictionary; other values are returned as they are
     :param attributes: False gives only type and key of objects
