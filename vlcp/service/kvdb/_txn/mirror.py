@@ -243,7 +243,8 @@ def later(one: Optional[Version], other: Optional[Version]) -> Optional[Version]
 def _covers(entry: _Entry, version: Version) -> bool:
     created, number = version
     if entry.value is None:
-        return number == -1
+        # While it is being read again it may have been created meanwhile, so that the deletion is a later one.
+        return number == -1 and entry.clean
     if entry.version is None:
         return entry.clean
     return entry.version[0] > created if number == -1 else entry.version >= version
