@@ -19,9 +19,6 @@ from vlcp.event.event import Event
 
 TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"
 OWED: tuple[str, ...] = (
-    # Redis and ZooKeeper
-    "vlcp.scripts.migratedb",
-    "vlcp.scripts.repairphymapdb",
     # routers
     "vlcp.service.sdn.icmpresponder",
     "vlcp.service.sdn.l3router",

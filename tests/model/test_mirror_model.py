@@ -171,3 +171,23 @@ def test_closure_follows_strong_references():
     mirror.forget("c")
     assert mirror.closure("b") == set("abc")
     assert list(mirror) == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_deletion_is_not_taken_for_an_older_one_while_the_key_is_read(ordered):
+    mirror = Mirror(ordered)
+    mirror.advance({"a": None})
+    assert not mirror.mark("a", (900, -1)), "the deletion that is known"
+    assert mirror.mark("a", (1000, 1))
+    created = _Versioned(1000, 1)
+    assert mirror.mark("a", (2000, -1)), "a read that is under way may return what was deleted now"
+    mirror.advance({"a": created})
+    assert not mirror.covers("a", (2000, -1))
+    mirror.advance({"a": None})
+    assert mirror.covers("a", (2000, -1))
+
+
+class _Versioned:
+    def __init__(self, created, number):
+        self.kvdb_createtime = created
+        self.kvdb_updateversion = number

@@ -46,6 +46,10 @@ def test_four_controllers_share_a_database():
     run_seeds(5001, 10, "--controllers", 4, "--steps", 60)
 
 
+def test_lists_in_parts_are_as_good_as_whole_ones():
+    run_seeds(7001, 30, "--steps", 40, "--limit", 2)
+
+
 def test_the_same_seed_gives_the_same_run():
     arguments = ("--first", 1, "--count", 10, "--steps", 40, "--digest")
     first, second = start(*arguments), start(*arguments)

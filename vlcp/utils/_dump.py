@@ -12,7 +12,8 @@ def dump(obj: Any, attributes: bool = True, _refset: Optional[Set[str]] = None) 
 
     An object becomes ``{"_type": "module.class", "_key": key, attributes...}``; a strong reference the
     dump of its object, or ``{"_ref": key}`` when that is not retrieved or is being dumped already; a weak
-    reference ``{"_weakref": key}``; a set a list of those. What does not exist becomes None.
+    reference ``{"_weakref": key}``; a set a list of those; a large collection ``{"_parts": number of
+    parts}``. What does not exist becomes None.
 
     :param obj: object, reference, set, list or dictionary; other values are returned as they are
     :param attributes: False gives only type and key of objects
@@ -24,10 +25,10 @@ def dump(obj: Any, attributes: bool = True, _refset: Optional[Set[str]] = None) 
         return dump(obj.kvdb_object(), attributes, seen)
     if isinstance(obj, WeakReferenceObject):
         return {"_weakref": obj.getkey()}
-    if isinstance(obj, DataObjectSet):
-        return [{"_weakref": ref.getkey()} for ref in obj.dataset()]
     if hasattr(type(obj), "kvdb_dump"):
         return obj.kvdb_dump(attributes, seen)
+    if isinstance(obj, DataObjectSet):
+        return [{"_weakref": ref.getkey()} for ref in obj.dataset()]
     if isinstance(obj, (list, tuple)):
         return [dump(item, attributes, seen) for item in obj]
     if isinstance(obj, dict):

@@ -31,6 +31,7 @@ _encoders: Dict[type, Callable[[Any], str]] = {
     float: json.dumps,
 }
 "Types whose values never change, and their text."
+_unknown_kept = False
 
 
 def register(path: str, decode: Callable[[Any], Any]) -> None:
@@ -142,7 +143,38 @@ def decode_special(path: str, data: Any) -> Any:
         return unquote_to_bytes(data)
     if "." not in path:
         raise ValueError("stored class %.200r: the name has no module" % (path,))
+    if _unknown_kept:
+        return Unknown(path, data)
     raise ValueError("stored class %.200r: no such data class is loaded" % (path,))
+
+
+class Unknown:
+    """A stored value of a class that is not loaded; it is only copied.
+
+    :param path: ``module.Class``
+    :param data: what is stored for it
+    """
+
+    def __init__(self, path: str, data: Any) -> None:
+        self._path = path
+        self._data = data
+
+    def json_text(self) -> str:
+        """Return the stored JSON text."""
+        return "{%s: %s}" % (_quote(tag(self._path)), encode(self._data))
+
+    def clone_instance(self) -> Unknown:
+        """Return this value: nobody changes it."""
+        return self
+
+
+def keep_unknown(keep: bool = True) -> None:
+    """Read values of classes that are not loaded as :class:`Unknown` from now on, for programs that copy databases.
+
+    :param keep: False refuses them again
+    """
+    global _unknown_kept
+    _unknown_kept = keep
 
 
 def plain_copy(value: Any) -> Any:

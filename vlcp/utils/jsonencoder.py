@@ -11,8 +11,9 @@ from urllib.parse import quote_from_bytes
 
 import namedstruct
 
+import vlcp.utils.growing  # noqa: F401  (registers the classes of large collections)
 from vlcp.config import Configurable, config
-from vlcp.utils._storedform import StoredValueError, decode_tagged, plain_copy, tag
+from vlcp.utils._storedform import StoredValueError, decode_tagged, keep_unknown, plain_copy, tag
 from vlcp.utils._storedform import decode as decode_stored
 from vlcp.utils._storedform import encode as encode_stored
 from vlcp.utils.dataobject import DataObject, DataObjectSet, ReferenceObject, WeakReferenceObject, dump
@@ -25,6 +26,7 @@ __all__ = [
     "decode_tagged",
     "encode_default",
     "encode_stored",
+    "keep_unknown",
     "plain_copy",
 ]
 

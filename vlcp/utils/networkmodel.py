@@ -1,7 +1,8 @@
 """The data objects of networks (manual 5.7.15; keys and attributes are those of the stored form).
 
 Irregular prefixes (``logicnetwork``, ``logcialportset``...) are part of databases that exist and
-are kept. Attributes beyond those listed are allowed everywhere: unknown parameters of API calls
+are kept. The attributes named in ``_growing`` are stored in parts when they are large (:mod:`vlcp.utils.growing`).
+Attributes beyond those listed are allowed everywhere: unknown parameters of API calls
 are stored as they are.
 """
 
@@ -28,6 +29,7 @@ class PhysicalNetworkMap(DataObject):
 
     _prefix = "viperflow.physicalnetworkmap"
     _indices = ("id",)
+    _growing = ("logicnetworks", "network_allocation", "ports")
 
     def __init__(self, prefix: Optional[str] = None, deleted: bool = False) -> None:
         super().__init__(prefix, deleted)
@@ -38,6 +40,8 @@ class PhysicalNetworkMap(DataObject):
 
 class _IndexSet(DataObject):
     """Base of the objects that list all objects of a kind; attribute ``set``."""
+
+    _growing = ("set",)
 
     def __init__(self, prefix: Optional[str] = None, deleted: bool = False) -> None:
         super().__init__(prefix, deleted)
@@ -78,6 +82,7 @@ class LogicalNetworkMap(DataObject):
 
     _prefix = "viperflow.logicnetworkmap"
     _indices = ("id",)
+    _growing = ("ports", "subnets")
 
     def __init__(self, prefix: Optional[str] = None, deleted: bool = False) -> None:
         super().__init__(prefix, deleted)
@@ -136,6 +141,7 @@ class SubNetMap(DataObject):
 
     _prefix = "viperflow.subnetmap"
     _indices = ("id",)
+    _growing = ("allocated_ips", "routers")
 
     def __init__(self, prefix: Optional[str] = None, deleted: bool = False) -> None:
         super().__init__(prefix, deleted)

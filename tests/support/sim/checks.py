@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Iterable, Iterator
 
 from support import packetwalk
@@ -9,6 +10,7 @@ from support.sim.device import TRUNK, Device
 from support.sim.store import Database
 
 from vlcp.utils import networkmodel as model
+from vlcp.utils.growing import attach
 from vlcp.utils.jsonencoder import decode_stored
 
 EPOCH = 49
@@ -38,11 +40,21 @@ def objects(database: Database, cls: Any) -> dict[str, Any]:
     """Return ``{key: object}`` of the objects of a class in the database."""
     found = {}
     for key in sorted(database.data):
-        value = decode_stored(database.data[key])
+        value = stored_object(database, key)
         if type(value) is cls:
-            value.setkey(key)
             found[key] = value
     return found
+
+
+def stored_object(database: Database, key: str) -> Any:
+    """Return an object of the database, whose large collections can be read; None when there is none."""
+    data = database.data.get(key)
+    if data is None:
+        return None
+    value = decode_stored(data)
+    if hasattr(value, "setkey"):
+        value.setkey(key)
+    return attach(value, partial(stored_object, database))
 
 
 def _keys(dataset: Any) -> set[str]:
@@ -79,9 +91,9 @@ def _index_sets(database: Database) -> Iterator[str]:
         (model.SubNetSet, model.SubNet),
         (model.PhysicalNetworkSet, model.PhysicalNetwork),
     ):
-        stored = database.data.get(listing.default_key())
+        stored = stored_object(database, listing.default_key())
         if stored is not None:
-            listed, present = _keys(decode_stored(stored).set), set(objects(database, cls))
+            listed, present = _keys(stored.set), set(objects(database, cls))
             if listed != present:
                 yield f"{listing.__name__} differs from what exists: {sorted(listed ^ present)}"
 

@@ -16,6 +16,8 @@ from typing import Any
 from support.sim.plants import PLANTS
 from support.sim.world import SimulationFailure, simulate
 
+from vlcp.utils import _parts
+
 _SHOWN_LINES = 400
 
 
@@ -31,7 +33,9 @@ def main() -> int:
     parser.add_argument("--plant", choices=sorted(PLANTS), help="a bug to plant; the first failure ends the run")
     parser.add_argument("--trace", action="store_true", help="print the end of the trace of a failure")
     parser.add_argument("--digest", action="store_true", help="print the hash of each trace")
+    parser.add_argument("--limit", type=int, default=_parts.LIMIT, help="longer lists are stored in parts")
     options = parser.parse_args()
+    _parts.LIMIT = options.limit
     logging.disable(logging.CRITICAL)
     # Routines of controllers that were killed are collected in the end, and say so.
     sys.unraisablehook = lambda unraisable: None

@@ -79,13 +79,15 @@ class Committer:
     :param container: routine container for the calls of the store
     :param update: the update routine
     :param run_twice: run every transaction twice on copies, and refuse it when the results differ
+    :param shared: write the form of VLCP 2
     """
 
-    def __init__(self, container: Any, update: UpdateRoutine, run_twice: bool) -> None:
+    def __init__(self, container: Any, update: UpdateRoutine, run_twice: bool, shared: bool) -> None:
         self._container = container
         self._scheduler = container.scheduler
         self._update = update
         self._run_twice = run_twice
+        self._shared = shared
 
     async def commit(self, transaction: Transaction, maxtime: Optional[float]) -> Any:
         """Carry out a transaction; return its result.
@@ -153,7 +155,7 @@ class Committer:
         def updater(names: Sequence[str], values: Sequence[Any], timestamp: int) -> Tuple[Any, Any]:
             if self._run_twice:
                 _check(body, names, values, timestamp)
-            outcome = run_transaction(body, names, values, timestamp)
+            outcome = run_transaction(body, names, values, timestamp, self._shared)
             if isinstance(outcome, (Missing, Restart)):
                 raise _Unfinished(outcome)
             last[:] = [outcome]

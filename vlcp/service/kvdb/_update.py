@@ -25,6 +25,7 @@ from vlcp.utils.exceptions import (
     StorageUnavailableException,
     WalkKeyNotRetrieved,
 )
+from vlcp.utils.growing import holder_of, newly_large, parts_to_follow
 from vlcp.utils.jsonencoder import StoredValueError
 
 _logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class UpdateRoutine:
         self._dirty: Dict[str, Optional[Version]] = {}
         self._owed: Set[str] = set()
         self._fresh: Set[str] = set()
+        self._parts: Dict[str, Set[str]] = {}
         self._changed: Set[str] = set()
         self._new: Set[str] = set()
         self._cache: Any = None
@@ -225,6 +227,7 @@ class UpdateRoutine:
             return {key: _with_key(key, value) for key, value in found.items()}
 
     def _advance(self, values: Dict[str, Any]) -> None:
+        before = {key: self.mirror.value(key) for key in values if key in self.mirror}
         result = self.mirror.advance(values)
         self._dirty = {
             key: version
@@ -236,8 +239,20 @@ class UpdateRoutine:
         self._changed |= result.changed
         self._new |= result.added
         self._owed = {ref for key in self._changed | self._new for ref in self.mirror.references(key) if ref not in self.mirror}
+        for key in result.changed:
+            parts = newly_large(before[key], self.mirror.value(key))
+            if parts:
+                self._parts.setdefault(key, set()).update(parts)
+        self._owe_parts()
         if result.unforeseen and not self.mirror.ordered:
             self._dirty.update((key, None) for key in self.mirror if key not in values)
+
+    def _owe_parts(self) -> None:
+        """Read the parts of changed sets that are followed, so that what was readable stays so."""
+        for key in self._changed & self._parts.keys():
+            parts = parts_to_follow(self.mirror.value(key), self._parts[key])
+            self._parts[key].update(parts)
+            self._owed.update(part for part in parts if part not in self.mirror)
 
     def _publish(self) -> None:
         touched, changed = self._changed | self._new, self._changed
@@ -257,7 +272,8 @@ class UpdateRoutine:
 
     def _send_events(self, changed: Set[str]) -> None:
         transactid = "objectdb-%x" % (next(self._serial),)
-        for key in changed:
+        holders = {holder for holder in map(holder_of, changed) if holder is not None and holder in self.mirror}
+        for key in changed | holders:
             kind = DataObjectUpdateEvent.DELETED if self.mirror.value(key) is None else DataObjectUpdateEvent.UPDATED
             event = DataObjectUpdateEvent(key, transactid, kind, object=self.managed(key))
             self.scheduler.emergesend(event)
@@ -283,6 +299,8 @@ class UpdateRoutine:
             request.missing = result.missing if self.mirror.ordered else result.used
             return False
         self.watches.add(request.requestid, result.saved)
+        for key, parts in result.parts.items():
+            self._parts.setdefault(key, set()).update(parts)
         request.future.set_result(result.saved)
         return True
 
@@ -313,6 +331,8 @@ class UpdateRoutine:
         """Stop following keys that nobody watches any more, nor refers to strongly."""
         wanted = set(self.watches.keys()).union(*[request.used for request in self._requests])
         live = self.mirror.closure(wanted)
+        self._parts = {key: parts for key, parts in self._parts.items() if key in live}
+        live.update(*self._parts.values())
         gone = [key for key in self.mirror if key not in live]
         if not gone:
             return

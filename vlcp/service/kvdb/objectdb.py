@@ -45,12 +45,14 @@ class ObjectDB(Module):
     "Run every updater and walker twice on copies; refuse the transaction when the results differ"
     _default_runtwice = False
     "The same as debuggingupdater"
+    _default_sharedwithv2 = False
+    "Write the form that VLCP 2 reads too; each change of a large network then writes a list of all its ports"
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
         self.apiroutine = RoutineContainer(self.scheduler)
         self._update = UpdateRoutine(self.apiroutine)
-        self._committer = Committer(self.apiroutine, self._update, self.debuggingupdater or self.runtwice)
+        self._committer = Committer(self.apiroutine, self._update, self.debuggingupdater or self.runtwice, self.sharedwithv2)
         self.create_api(
             api(self.mget, self.apiroutine),
             api(self.get, self.apiroutine),

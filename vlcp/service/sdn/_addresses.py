@@ -1,14 +1,15 @@
 """Pools of numbers and IPv4 addresses: which are free, which is next, what contradicts what.
 
 Pure: a pool works on the dictionary of allocations that the database keeps (``PhysicalNetworkMap.network_allocation``,
-``SubNetMap.allocated_ips``), whose keys are decimal strings. Each pool is made once for a call that allocates many; taking
-the next free one remembers where it stopped, so that the call stays linear.
+``SubNetMap.allocated_ips``), whose keys are decimal strings; it may be a large one (:mod:`vlcp.utils.growing`). Each pool is
+made once for a call that allocates many; taking the next free one remembers where it stopped, so that the call stays linear.
 """
 
 from __future__ import annotations
 
 from typing import Any, Iterable, List, Optional, Sequence
 
+from vlcp.utils.growing import first_free
 from vlcp.utils.typelib import ipv4_number, ipv4_text
 
 
@@ -95,11 +96,11 @@ class NumberPool:
         :raises ValueError: there is none
         """
         for start, end in self._ranges:
-            for number in range(max(start, self._next), end + 1):
-                if str(number) not in self._allocation:
-                    self._next = number + 1
-                    self._allocation[str(number)] = owner
-                    return number
+            number = first_free(self._allocation, max(start, self._next), end)
+            if number is not None:
+                self._next = number + 1
+                self._allocation[str(number)] = owner
+                return number
         raise ValueError(f"no {self._what} is available in physical network {where!r}")
 
     def release(self, number: Optional[int]) -> None:
@@ -148,11 +149,11 @@ class AddressPool:
 
         :raises ValueError: there is none
         """
-        for number in range(self._next, self._end + 1):
-            if number != self._gateway and str(number) not in self._allocation:
-                self._next = number + 1
-                self._allocation[str(number)] = owner
-                return ipv4_text(number)
+        number = first_free(self._allocation, self._next, self._end, self._gateway)
+        if number is not None:
+            self._next = number + 1
+            self._allocation[str(number)] = owner
+            return ipv4_text(number)
         raise ValueError(f"no IP address is available in subnet {self._subnet_id!r}")
 
     def release(self, address: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 from vlcp.server.module import Module, publicapi
 from vlcp.service.sdn._addresses import NumberPool, check_ranges, missing_numbers
 from vlcp.utils import networkplugin
+from vlcp.utils.growing import forget_full
 from vlcp.utils.networkmodel import LogicalNetwork, PhysicalNetwork, PhysicalNetworkMap
 from vlcp.utils.networkplugin import default_processor
 from vlcp.utils.typelib import Mismatch, integer
@@ -159,12 +160,15 @@ def update_numbered_physical(numbering: Numbering, kind: str) -> Callable[..., N
     def process(network: Any, walk: Walk, write: Write, *, parameters: Dict[str, Any]) -> bool:
         if numbering.range_attribute in parameters:
             ranges = _checked_ranges(numbering, kind, parameters)
-            missing = missing_numbers(walk(PhysicalNetworkMap.default_key(network.id)).network_allocation, ranges)
+            netmap = walk(PhysicalNetworkMap.default_key(network.id))
+            missing = missing_numbers(netmap.network_allocation, ranges)
             if missing:
                 raise ValueError(
                     f"physical network {network.id!r}: {numbering.what} {missing[0]} is allocated, but not in the new "
                     f"{numbering.range_attribute}"
                 )
+            if forget_full(netmap.network_allocation):
+                write(netmap.getkey(), netmap)
             parameters = {**parameters, numbering.range_attribute: ranges}
         return default_processor(network, parameters=parameters, disabled=("type",))
 

@@ -6,7 +6,7 @@ times; all keys that can be told beforehand are asked for at once.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List
+from typing import Any, Callable, Dict, Iterable, List, Tuple
 
 from vlcp.service.sdn._addresses import AddressPool
 from vlcp.service.sdn._resources import (
@@ -19,6 +19,7 @@ from vlcp.service.sdn._resources import (
     set_attributes,
 )
 from vlcp.utils.dataobject import ReferenceObject, WeakReferenceObject
+from vlcp.utils.growing import ask_for
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalNetworkMap, LogicalPort, LogicalPortSet, SubNet, SubNetMap
 from vlcp.utils.typelib import ipv4_number
 from vlcp.utils.walkerlib import ensure_keys
@@ -81,11 +82,13 @@ def create(ports: Requests) -> Callable[[Walk, Write], None]:
         ensure_keys(walk, *keys)
         links = Links(walk, write)
         pools = _Pools(walk, links)
+        _ask_for_addresses(((p.get("subnet"), p.get("ip_address")) for p in ports.values()), links)
         created = {key: _new_port(key, parameters, walk) for key, parameters in ports.items()}
+        for key, port in created.items():
+            links.add(LOGICAL_PORT, port, ports[key]["logicalnetwork"])
         for key in sorted(ports, key=lambda key: "ip_address" not in ports[key]):
             _give_address(created[key], ports[key], pools)
         for key, port in created.items():
-            links.add(LOGICAL_PORT, port, ports[key]["logicalnetwork"])
             write(key, port)
         links.flush()
 
@@ -116,6 +119,16 @@ def _give_address(port: Any, parameters: Dict[str, Any], pools: _Pools) -> None:
         port.ip_address = pool.take_lowest(owner)
 
 
+def _ask_for_addresses(wanted: Iterable[Tuple[Any, Any]], links: Links) -> None:
+    """Ask for the entries of addresses, given as (subnet id or None, address or None), in the maps of their subnets."""
+    numbers: Dict[str, List[int]] = {}
+    for subnet, address in wanted:
+        if subnet is not None and address is not None:
+            numbers.setdefault(subnet, []).append(ipv4_number(address))
+    for subnet, found in numbers.items():
+        ask_for(links.holder(SubNetMap, subnet).allocated_ips, found)
+
+
 def _existing(ports: Requests, walk: Walk) -> Dict[str, Any]:
     ensure_keys(walk, *ports)
     return {key: required(walk, LOGICAL_PORT.kind, key, LOGICAL_PORT.label(parameters)) for key, parameters in ports.items()}
@@ -143,8 +156,8 @@ def update(ports: Requests) -> Callable[[Walk, Write], None]:
         _ask_for_subnets(moved.values(), walk)
         links = Links(walk, write)
         pools = _Pools(walk, links)
-        for port in moved.values():
-            _release(port, links)
+        _ask_for_addresses(((_subnet_id(port), ports[key]["ip_address"]) for key, port in moved.items()), links)
+        _release_all(moved.values(), links)
         for key, port in found.items():
             set_attributes(port, ports[key])
             if key in moved:
@@ -153,6 +166,13 @@ def update(ports: Requests) -> Callable[[Walk, Write], None]:
         links.flush()
 
     return walker
+
+
+def _release_all(ports: Iterable[Any], links: Links) -> None:
+    released = list(ports)
+    _ask_for_addresses(((_subnet_id(port), getattr(port, "ip_address", None)) for port in released), links)
+    for port in released:
+        _release(port, links)
 
 
 def _release(port: Any, links: Links) -> None:
@@ -177,11 +197,10 @@ def delete(ports: Requests) -> Callable[[Walk, Write], None]:
         ensure_keys(walk, LogicalPortSet.default_key(), *maps)
         _ask_for_subnets(with_subnet, walk)
         links = Links(walk, write)
-        for port in with_subnet:
-            _release(port, links)
         for key, port in found.items():
             links.remove(LOGICAL_PORT, port, _network_id(port.network.getkey()))
             write(key, None)
+        _release_all(with_subnet, links)
         links.flush()
 
     return walker

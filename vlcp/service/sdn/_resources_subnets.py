@@ -14,6 +14,7 @@ from vlcp.service.sdn._resources import (
     set_attributes,
 )
 from vlcp.utils.dataobject import ReferenceObject, WeakReferenceObject
+from vlcp.utils.growing import forget_full
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalNetworkMap, SubNet, SubNetMap, SubNetSet
 from vlcp.utils.walkerlib import ensure_keys
 
@@ -101,9 +102,12 @@ def update(subnets: Requests) -> Callable[[Walk, Write], None]:
         links = Links(walk, write)
         for key, subnet in found.items():
             set_attributes(subnet, subnets[key])
-            _check_result(subnet, links.holder(SubNetMap, subnet.id).allocated_ips)
+            subnet_map = links.holder(SubNetMap, subnet.id)
+            _check_result(subnet, subnet_map.allocated_ips)
             _check_hosts(subnet)
             write(key, subnet)
+            if forget_full(subnet_map.allocated_ips):
+                write(subnet_map.getkey(), subnet_map)
 
     return walker
 

@@ -490,7 +490,7 @@ def test_unique_keys_hold_through_the_api():
             await odb.writewalk([], make("b", 1))
         await odb.writewalk([], make("a", 2))
         await odb.writewalk([], make("b", 1))
-        assert len(store.data) == 5
+        assert len(store.data) == 4
 
     run(test)
 

@@ -39,7 +39,8 @@ Card.register_auto_remove("label", lambda card: [Label.default_key(card.id)])
 class Store:
     """A dictionary that transactions are run on until they are complete."""
 
-    def __init__(self):
+    def __init__(self, shared=True):
+        self.shared = shared
         self.data = {}
         self.clock = 1000
 
@@ -48,7 +49,7 @@ class Store:
         while True:
             self.clock += 1
             values = [decode_stored(self.data[key]) if key in self.data else None for key in keys]
-            outcome = run_transaction(lambda snapshot, now: attempt(walker, snapshot), keys, values, self.clock)
+            outcome = run_transaction(lambda snapshot, now: attempt(walker, snapshot), keys, values, self.clock, self.shared)
             if isinstance(outcome, Complete):
                 for key, value in outcome.writes.items():
                     if value is None:
@@ -171,6 +172,28 @@ def test_a_unique_value_makes_an_index_object_and_is_listed():
     assert members(store.get(NUMBERS)) == [number_key(8)]
     store.run(delete("a"))
     assert store.keys(UniqueKeyReference) == [] and members(store.get(NUMBERS)) == []
+
+
+def test_index_objects_are_not_listed_in_a_database_that_is_not_shared():
+    store = Store(shared=False)
+    store.run(put("a", number=7, color="red"))
+    assert sorted(store.data) == sorted([Card.default_key("a"), number_key(7), color_key("red")])
+    store.run(put("a", number=8, color="blue"))
+    assert sorted(store.data) == sorted([Card.default_key("a"), number_key(8), color_key("blue")])
+    store.run(delete("a"))
+    assert store.data == {}
+
+
+def test_an_index_value_with_very_many_owners_changes_at_the_same_cost():
+    store = Store(shared=False)
+    for n in range(300):
+        store.run(put("c%d" % n, color="red"))
+    written = store.run(put("last", color="red")).writes
+    assert sum(len(encode_stored(value)) for value in written.values()) < 8000
+    for n in range(300):
+        store.run(delete("c%d" % n))
+    store.run(delete("last"))
+    assert store.data == {}
 
 
 def test_a_value_of_another_live_object_is_refused_with_all_names():

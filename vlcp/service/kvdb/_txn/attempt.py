@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, NamedTuple, Sequence, Set, Union
 
 from vlcp.utils.exceptions import AsyncTransactionLockException, WalkKeyNotRetrieved
+from vlcp.utils.growing import attach
 
 
 class Done(NamedTuple):
@@ -52,7 +53,7 @@ class Overlay:
         if key not in self._snapshot:
             self.missing.add(key)
             raise WalkKeyNotRetrieved(key)
-        return self._snapshot[key]
+        return attach(self._snapshot[key], self.walk, self.write)
 
     def write(self, key: str, value: Any) -> None:
         """Let the transaction write ``value``; None deletes."""
@@ -90,10 +91,17 @@ def run_updater(updater: Callable[..., Any], keys: Sequence[str], snapshot: Dict
     :param keys: the keys that it expects, all in ``snapshot``
     :raises ValueError: it returns something else
     """
+    overlay = Overlay(snapshot)
     try:
-        result = updater(tuple(keys), [snapshot[key] for key in keys], *timestamp)
+        result = updater(tuple(keys), [overlay.walk(key) for key in keys], *timestamp)
     except AsyncTransactionLockException as error:
-        return Restart(error.info)
+        return Missing(overlay.missing) if overlay.missing else Restart(error.info)
+    except Exception:
+        if overlay.missing:
+            return Missing(overlay.missing)
+        raise
+    if overlay.missing:
+        return Missing(overlay.missing)
     try:
         written, values = result
         written, values = list(written), list(values)
@@ -101,4 +109,4 @@ def run_updater(updater: Callable[..., Any], keys: Sequence[str], snapshot: Dict
         raise ValueError("an updater must return (keys, values), got %.200r" % (result,)) from None
     if len(written) != len(values):
         raise ValueError("an updater returned %d keys and %d values" % (len(written), len(values)))
-    return Done(dict(zip(written, values)), result)
+    return Done({**overlay.writes, **dict(zip(written, values))}, result)

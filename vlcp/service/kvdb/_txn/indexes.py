@@ -16,6 +16,9 @@ from vlcp.utils.dataobject import (
     UniqueKeySet,
     WeakReferenceObject,
 )
+from vlcp.utils.exceptions import WalkKeyNotRetrieved
+from vlcp.utils.growing import attach, detach, fit, large_of, part_keys
+from vlcp.utils.jsonencoder import encode_stored
 
 
 class Before(NamedTuple):
@@ -25,6 +28,8 @@ class Before(NamedTuple):
     unique: Dict[str, str]
     multi: Dict[str, str]
     remove: List[str]
+    text: Optional[str] = None
+    """stored text of an object with large collections; one that is the same afterwards is not written"""
 
 
 _NOTHING = Before(None, {}, {}, [])
@@ -34,16 +39,23 @@ def describe(value: Any) -> Before:
     """Return the version of ``value``, its index entries ({key: key of the set}) and what is deleted with it."""
     if not isinstance(value, DataObject):
         return _NOTHING if value is None else Before(version_of(value), {}, {}, [])
-    return Before(version_of(value), dict(value.kvdb_uniquekeys()), dict(value.kvdb_multikeys()), list(value.kvdb_autoremove()))
+    return Before(
+        version_of(value),
+        dict(value.kvdb_uniquekeys()),
+        dict(value.kvdb_multikeys()),
+        list(value.kvdb_autoremove()),
+        encode_stored(value) if large_of(value) else None,
+    )
 
 
 class _Writes:
     """The growing set of writes of one transaction."""
 
-    def __init__(self, snapshot: Dict[str, Any], before: Dict[str, Before], writes: Dict[str, Any]) -> None:
+    def __init__(self, snapshot: Dict[str, Any], before: Dict[str, Before], writes: Dict[str, Any], shared: bool) -> None:
         self.snapshot = snapshot
         self.before = before
         self.writes = dict(writes)
+        self.shared = shared
         self.missing: Set[str] = set()
 
     def known(self, key: str) -> bool:
@@ -58,17 +70,29 @@ class _Writes:
     def old(self, key: str) -> Before:
         return self.before.get(key, _NOTHING)
 
+    def walk(self, key: str) -> Any:
+        if not self.known(key):
+            raise WalkKeyNotRetrieved(key)
+        return self.current(key)
 
-def with_indexes(snapshot: Dict[str, Any], before: Dict[str, Before], writes: Dict[str, Any]) -> Union[Dict[str, Any], Missing]:
+    def write(self, key: str, value: Any) -> None:
+        self.known(key)
+        self.writes[key] = value
+
+
+def with_indexes(
+    snapshot: Dict[str, Any], before: Dict[str, Before], writes: Dict[str, Any], shared: bool
+) -> Union[Dict[str, Any], Missing]:
     """Return ``writes`` completed by index objects and removals, or which keys must be known for it.
 
     :param snapshot: values by key as the transaction left them
     :param before: :func:`describe` of the values that are not None, made before the transaction ran
     :param writes: {key: value, or None to delete}
+    :param shared: write the form of VLCP 2
     :raises AlreadyExistsException: two objects would have the same unique key
     :raises ValueError: a value is written under the key of another one
     """
-    state = _Writes(snapshot, before, writes)
+    state = _Writes(snapshot, before, writes, shared)
     for key, value in writes.items():
         if isinstance(value, DataObject) and value.getkey() != key:
             raise ValueError("%s: cannot store the object %s under this key" % (key, value.getkey()))
@@ -84,13 +108,33 @@ def with_indexes(snapshot: Dict[str, Any], before: Dict[str, Before], writes: Di
     if state.missing:
         return Missing(state.missing)
     _apply_multi(state, new)
-    return state.writes
+    _fit(state)
+    if state.missing:
+        return Missing(state.missing)
+    return {key: value for key, value in state.writes.items() if not _is_unchanged(value, state.old(key))}
+
+
+def _fit(state: _Writes) -> None:
+    for value in list(state.writes.values()):
+        if isinstance(value, DataObject):
+            try:
+                fit(value, state.shared, state.walk, state.write)
+            except WalkKeyNotRetrieved:
+                continue
+
+
+def _is_unchanged(value: Any, before: Before) -> bool:
+    return before.text is not None and value is not None and encode_stored(value) == before.text
 
 
 def _remove_together(state: _Writes) -> None:
     todo = [key for key, value in state.writes.items() if value is None]
     while todo:
-        for key in state.old(todo.pop()).remove:
+        removed = todo.pop()
+        for key in part_keys(state.snapshot.get(removed)):
+            if state.known(key) and state.current(key) is not None:
+                state.writes[key] = None
+        for key in state.old(removed).remove:
             if state.known(key) and key not in state.writes and state.snapshot[key] is not None:
                 state.writes[key] = None
                 todo.append(key)
@@ -102,7 +146,8 @@ def _prefetch(state: _Writes, new: Dict[str, Before]) -> None:
         for was, will in ((old.unique, now.unique), (old.multi, now.multi)):
             for entry in was.keys() ^ will.keys():
                 state.known(entry)
-                state.known(will.get(entry) or was[entry])
+                if state.shared:
+                    state.known(will.get(entry) or was[entry])
 
 
 def _claims(new: Dict[str, Before]) -> Dict[str, str]:
@@ -130,7 +175,7 @@ def _apply_unique(state: _Writes, new: Dict[str, Before]) -> None:
         for entry, keyset in old.unique.items():
             if entry not in claims and _owner(state.current(entry)) == key:
                 state.writes[entry] = None
-                _leave_set(state, UniqueKeySet, keyset, entry)
+                _unlist(state, UniqueKeySet, keyset, entry)
 
 
 def _take_unique(state: _Writes, new: Dict[str, Before], entry: str, keyset: str, key: str) -> None:
@@ -141,7 +186,7 @@ def _take_unique(state: _Writes, new: Dict[str, Before], entry: str, keyset: str
             raise AlreadyExistsException("%s has the same unique key %s as %s" % (key, entry, owner))
     if present is None:
         present = UniqueKeyReference.create_from_key(entry)
-        _join_set(state, UniqueKeySet, keyset, entry)
+        _list(state, UniqueKeySet, keyset, entry)
     present.ref = ReferenceObject(key)
     state.writes[entry] = present
 
@@ -152,18 +197,30 @@ def _apply_multi(state: _Writes, new: Dict[str, Before]) -> None:
         for entry, keyset in now.multi.items():
             if entry not in old.multi:
                 if state.current(entry) is None:
-                    _join_set(state, MultiKeySet, keyset, entry)
+                    _list(state, MultiKeySet, keyset, entry)
                 _join_set(state, MultiKeyReference, entry, key)
         for entry, keyset in old.multi.items():
             if entry not in now.multi and not _leave_set(state, MultiKeyReference, entry, key):
                 state.writes[entry] = None
-                _leave_set(state, MultiKeySet, keyset, entry)
+                _unlist(state, MultiKeySet, keyset, entry)
+
+
+def _list(state: _Writes, cls: Any, keyset: str, entry: str) -> None:
+    """Add an index object to the set of all of its kind, which only VLCP 2 has."""
+    if state.shared:
+        _join_set(state, cls, keyset, entry)
+
+
+def _unlist(state: _Writes, cls: Any, keyset: str, entry: str) -> None:
+    if state.shared:
+        _leave_set(state, cls, keyset, entry)
 
 
 def _join_set(state: _Writes, cls: Any, keyset: str, member: str) -> None:
     holder = state.current(keyset)
     if holder is None:
         holder = cls.create_from_key(keyset)
+    attach(holder, state.walk, state.write)
     holder.set.dataset().add(WeakReferenceObject(member))
     state.writes[keyset] = holder
 
@@ -173,9 +230,13 @@ def _leave_set(state: _Writes, cls: Any, keyset: str, member: str) -> bool:
     holder = state.current(keyset)
     if holder is None:
         return False
+    attach(holder, state.walk, state.write)
     holder.set.dataset().discard(WeakReferenceObject(member))
     state.writes[keyset] = holder
-    return bool(holder.set.dataset())
+    try:
+        return bool(holder.set.dataset())
+    except WalkKeyNotRetrieved:
+        return True
 
 
 def stamp(writes: Dict[str, Any], before: Dict[str, Before], timestamp: int) -> Dict[str, Tuple[int, int]]:
@@ -203,13 +264,16 @@ class Complete(NamedTuple):
     result: Any
 
 
-def run_transaction(body: Body, keys: Iterable[str], values: Iterable[Any], timestamp: int) -> Union[Complete, Missing, Restart]:
+def run_transaction(
+    body: Body, keys: Iterable[str], values: Iterable[Any], timestamp: int, shared: bool = False
+) -> Union[Complete, Missing, Restart]:
     """Run a transaction on a snapshot and complete its writes.
 
     :param body: see :data:`~vlcp.service.kvdb._txn.attempt.Body`
     :param keys: keys of the snapshot
     :param values: their values, which the transaction may change
     :param timestamp: time of the store in us
+    :param shared: write the form of VLCP 2: all members of a collection in its object, and sets of all index objects
     :raises Exception: what the transaction raises
     """
     snapshot = dict(zip(keys, values))
@@ -222,9 +286,11 @@ def run_transaction(body: Body, keys: Iterable[str], values: Iterable[Any], time
     outcome = body(snapshot, timestamp)
     if not isinstance(outcome, Done):
         return outcome
-    writes = with_indexes(snapshot, before, outcome.writes)
+    writes = with_indexes(snapshot, before, outcome.writes, shared)
     if isinstance(writes, Missing):
         return writes
+    for value in writes.values():
+        detach(value)
     return Complete(writes, stamp(writes, before, timestamp), outcome.result)
 
 

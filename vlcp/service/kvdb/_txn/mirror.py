@@ -8,9 +8,10 @@ their ranges share a turn (manual 4.4.4, "Isolation of Data Space for walkers").
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, NamedTuple, Optional, Set, Tuple
 
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
+from vlcp.utils.growing import attach
 
 Version = Tuple[int, int]
 NO_KEYS: FrozenSet[str] = frozenset()
@@ -63,6 +64,8 @@ class Mirror:
     def __init__(self, ordered: bool = False) -> None:
         self.ordered = ordered
         self.turn = 0
+        self.reading: Optional[Callable[[str], Any]] = None
+        """the ``walk`` of the walker that runs; large collections read their parts with it"""
         self._entries: Dict[str, _Entry] = {}
 
     def __contains__(self, key: object) -> bool:
@@ -81,6 +84,17 @@ class Mirror:
         """
         return self._entries[key].value
 
+    def part(self, key: str) -> Any:
+        """Return the value of a part of a large collection.
+
+        :raises WalkKeyNotRetrieved: it is not in the mirror, or is of another turn than what the running walker read
+        """
+        if self.reading is not None:
+            return self.reading(key)
+        if key not in self._entries:
+            raise WalkKeyNotRetrieved(key)
+        return self._entries[key].value
+
     def references(self, key: str) -> FrozenSet[str]:
         """Return the keys of the strong references in the value of ``key``; none when it is not in the mirror."""
         entry = self._entries.get(key)
@@ -96,14 +110,14 @@ class Mirror:
         for key, value in values.items():
             entry = self._entries.get(key)
             if entry is None:
-                self._entries[key] = _Entry(value, self.turn)
+                self._entries[key] = _Entry(attach(value, self.part), self.turn)
                 result.added.add(key)
             elif _same(entry, value):
                 self._confirm(entry)
             else:
                 if entry.clean or not _is_noted(entry, value):
                     result.unforeseen.add(key)
-                self._entries[key] = _Entry(value, self.turn)
+                self._entries[key] = _Entry(attach(value, self.part), self.turn)
                 result.changed.add(key)
         return result
 
@@ -229,7 +243,8 @@ def later(one: Optional[Version], other: Optional[Version]) -> Optional[Version]
 def _covers(entry: _Entry, version: Version) -> bool:
     created, number = version
     if entry.value is None:
-        return number == -1
+        # While it is being read again it may have been created meanwhile, so that the deletion is a later one.
+        return number == -1 and entry.clean
     if entry.version is None:
         return entry.clean
     return entry.version[0] > created if number == -1 else entry.version >= version

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Set
 
 from vlcp.service.kvdb._txn.mirror import Mirror, Snapshot
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
+from vlcp.utils.growing import holder_of
 
 Walker = Callable[[str, Any, Callable[[str], Any], Callable[[str], None]], None]
 
@@ -16,11 +17,13 @@ class WalkResult(NamedTuple):
     :param saved: keys that they saved, in order
     :param used: keys that they, and the strong references of what they saved, asked for
     :param missing: those of them that must be read before the walkers can finish; empty when they have finished
+    :param parts: ``{key: parts of it that were used}`` of saved objects with large collections; to be followed with them
     """
 
     saved: List[str]
     used: Set[str]
     missing: Set[str]
+    parts: Dict[str, Set[str]]
 
 
 class Memo:
@@ -69,12 +72,21 @@ def run_walkers(mirror: Mirror, keys: Iterable[str], walkers: Dict[str, Walker],
             continue
         walker = walkers.get(key)
         if walker is not None:
-            saved.update(dict.fromkeys(_run_walker(walker, key, value, snapshot, memo)))
+            saved.update(dict.fromkeys(_run_walker(walker, key, value, snapshot, memo, mirror)))
     _follow_references(mirror, snapshot, saved)
-    return WalkResult(list(saved), snapshot.used, snapshot.missing)
+    return WalkResult(list(saved), snapshot.used, snapshot.missing, _parts_of(saved, snapshot.used))
 
 
-def _run_walker(walker: Walker, key: str, value: Any, snapshot: Snapshot, memo: Memo) -> List[str]:
+def _parts_of(saved: Dict[str, None], used: Iterable[str]) -> Dict[str, Set[str]]:
+    found: Dict[str, Set[str]] = {}
+    for key in used:
+        holder = holder_of(key)
+        if holder is not None and holder in saved:
+            found.setdefault(holder, set()).add(key)
+    return found
+
+
+def _run_walker(walker: Walker, key: str, value: Any, snapshot: Snapshot, memo: Memo, mirror: Mirror) -> List[str]:
     remembered = memo.recall(key, snapshot)
     if remembered is not None:
         return remembered
@@ -95,6 +107,7 @@ def _run_walker(walker: Walker, key: str, value: Any, snapshot: Snapshot, memo: 
             raise ValueError("walker of %s saves %r, which it did not retrieve" % (key, found))
         saved[found] = None
 
+    mirror.reading = walk
     try:
         walker(key, value, walk, save)
     except WalkKeyNotRetrieved:
@@ -102,6 +115,8 @@ def _run_walker(walker: Walker, key: str, value: Any, snapshot: Snapshot, memo: 
     except Exception:
         if not missed:
             raise
+    finally:
+        mirror.reading = None
     if not missed:
         memo.store(key, list(saved), seen)
     return list(saved)
