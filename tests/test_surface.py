@@ -30,7 +30,6 @@ OWED: tuple[str, ...] = (
     # routers
     "vlcp.service.sdn.icmpresponder",
     "vlcp.service.sdn.l3router",
-    "vlcp.service.sdn.vrouterapi",
     # applications, console and remote calls
     "vlcp.service.debugging.console",
     "vlcp.service.utils.remoteapi",
