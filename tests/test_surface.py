@@ -20,7 +20,6 @@ from vlcp.event.event import Event
 TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"
 OWED: tuple[str, ...] = (
     # Redis and ZooKeeper
-    "vlcp.service.connection.zookeeperdb",
     "vlcp.scripts.migratedb",
     "vlcp.scripts.repairphymapdb",
     # the overlay, ARP and DHCP

@@ -108,7 +108,7 @@ class AutoClassQueue(LeafQueue):
     def append(self, value: Any, force: bool = False) -> EventMatcher | None:
         """Append an event.
 
-        :param force: append even if the queue is full
+        :param force: True passes over all limits of length
         :return: None, or if there is no room a matcher for the event that tells when to try again
         """
         key = self._classify(value)

@@ -57,7 +57,7 @@ class LeafQueue:
     def append(self, value: Any, force: bool = False) -> EventMatcher | None:
         """Append an event.
 
-        :param force: append even if the queue is full
+        :param force: True passes over all limits of length
         :return: None, or if there is no room a matcher for the event that tells when to try again
         """
         if not force and self.maxlength is not None and self._size >= self.maxlength:

@@ -94,7 +94,7 @@ class CBQueue:
         """Append an event to the sub-queue it belongs to.
 
         :param event: input event
-        :param force: append even if the queue is full
+        :param force: True passes over all limits of length
         :return: None if appended, else a matcher for the :class:`QueueCanWriteEvent` that tells when to try again
         """
         if self._subqueues:
@@ -104,7 +104,7 @@ class CBQueue:
         return self.defaultQueue.append(event, force)
 
     def canPop(self) -> bool:
-        """Return whether there is an event to pop: False if the queue is empty or all of it is blocked."""
+        """Return whether there is an event to pop, which is neither blocked itself nor in a blocked sub-queue."""
         return self._size > self._stuck
 
     def pop(self) -> tuple[Event, tuple, tuple]:

@@ -215,7 +215,7 @@ class RoutineContainer(DelegateMixin):
             self.scheduler.cancelTimer(timer)
 
     async def do_events(self) -> None:
-        """Suspend this routine until the next poll, so that others and sockets get their turn."""
+        """Let other routines and the sockets have their turn, and go on after the next poll."""
         self.scheduler.wantContinue()
         await _CONTINUE
 

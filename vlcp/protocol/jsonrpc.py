@@ -18,7 +18,7 @@ _MISSING = object()
 
 @withIndices("state", "connection", "connmark", "createby")
 class JsonRPCConnectionStateEvent(Event):
-    """Connection state change"""
+    """A connection came up or went down; ``state`` is one of the constants."""
 
     CONNECTION_UP = "up"
     CONNECTION_DOWN = "down"
@@ -26,7 +26,7 @@ class JsonRPCConnectionStateEvent(Event):
 
 @withIndices("method", "connection", "connmark", "createby")
 class JsonRPCRequestEvent(Event):
-    """Request received from the connection; attributes ``params`` and ``id``."""
+    """The peer calls ``method`` with ``params`` (a JSON value); whoever answers needs ``id`` for it."""
 
     canignore = False
 
@@ -37,12 +37,12 @@ class JsonRPCRequestEvent(Event):
 
 @withIndices("connection", "connmark", "id", "iserror", "createby")
 class JsonRPCResponseEvent(Event):
-    """Response received from the connection; attributes ``result`` and ``error``."""
+    """The peer answers the request ``id``: with ``result``, or with ``error`` if ``iserror``; both are JSON values."""
 
 
 @withIndices("method", "connection", "connmark", "createby")
 class JsonRPCNotificationEvent(Event):
-    """Notification received from the connection; attribute ``params``."""
+    """The peer notifies of ``method`` with ``params`` (a JSON value) and expects no answer."""
 
 
 class JsonFormatException(Exception):

@@ -130,16 +130,18 @@ class RedisClientBase(Configurable):
         return conn
 
     async def _wait_until_up(self, container: Any, conn: Any, timeout: Optional[float]) -> None:
-        up = RedisConnectionStateEvent.createMatcher(RedisConnectionStateEvent.CONNECTION_UP, conn)
-        gone = RedisConnectionStateEvent.createMatcher(RedisConnectionStateEvent.CONNECTION_NOTCONNECTED, conn)
-        lost = RedisConnectionStateEvent.createMatcher(RedisConnectionStateEvent.CONNECTION_DOWN, conn)
-        waited = (up, gone) if conn.protocol.persist else (up, gone, lost)
-        expired, _, matcher = await container.wait_with_timeout(timeout, *waited)
-        if matcher is up and conn.redis_ready:
-            return
-        failure = getattr(conn, "redis_failure", None)
-        reason = f"refused: {failure}" if failure is not None else "timed out" if expired else "failed"
-        raise RedisConnectionDown(f"connecting {reason}: {conn!r}")
+        changed = RedisConnectionStateEvent.createMatcher(None, conn)
+        deadline = None if timeout is None else container.scheduler.current_time + timeout
+        while not getattr(conn, "redis_ready", False):
+            rest = None if deadline is None else max(deadline - container.scheduler.current_time, 0)
+            expired, event, _ = await container.wait_with_timeout(rest, changed)
+            failure = getattr(conn, "redis_failure", None)
+            if failure is not None:
+                raise RedisConnectionDown(f"connection refused: {failure}: {conn!r}")
+            if expired:
+                raise RedisConnectionDown(f"connecting timed out: {conn!r}")
+            if event.state != event.CONNECTION_UP and not conn.protocol.persist:
+                raise RedisConnectionDown(f"connecting failed: {conn!r}")
 
     async def shutdown(self, container: Any, force: bool = False) -> None:
         """Shutdown all connections to Redis server

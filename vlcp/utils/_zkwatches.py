@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from vlcp.event.future import Future, FutureCancelledException
 from vlcp.utils import zookeeper as zk
@@ -39,6 +39,18 @@ class Watcher(Future):
         self._table = table
         self.kind = kind
         self.path = path
+        self._callback: Optional[Callable[[Watcher], None]] = None
+
+    def then(self, callback: Callable[[Watcher], None]) -> None:
+        """Call ``callback(watcher)`` at once when it fires or fails, or now if it has; the callback must not raise."""
+        self._callback = callback
+        if self.done():
+            callback(self)
+
+    def _finish(self, result: Any, exception: Optional[BaseException]) -> None:
+        super()._finish(result, exception)
+        if self._callback is not None:
+            self._callback(self)
 
     def close(self) -> None:
         """Discard the watcher; those who wait get :class:`FutureCancelledException`."""

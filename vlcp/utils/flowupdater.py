@@ -20,7 +20,7 @@ _RETRY_S = 1.0
 
 @withIndices("updater", "type")
 class FlowUpdaterNotification(Event):
-    """These notifications are edge triggered: they say that something changed, and carry nothing."""
+    """Tells an updater that it has something to do; notifications say only that something changed, and carry nothing."""
 
     STARTWALK = "startwalk"
     DATAUPDATED = "dataupdated"

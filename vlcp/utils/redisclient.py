@@ -86,6 +86,8 @@ class RedisClient(RedisClientBase):
         self.url, user, password = split_credentials(self.url if url is None else url)
         self.user = user if user is not None else self.user
         self.password = password if password is not None else self.password
+        # A connection that is never started checks the URL.
+        Client(self.url, self._protocol)
         self._closed = False
         self._pool = Pool(self._new_connection, self._protocol)
         self._subscriptions = Subscriptions()

@@ -144,6 +144,12 @@ class ZooKeeperClient(Configurable):
         self._reported = False
         self._routine: Any = None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the session is open on a connection that is up."""
+        connection = self._connection
+        return connection is not None and connection.connected and not connection.wire.down
+
     # Life
 
     def start(self, asyncstart: bool = False) -> None:
@@ -427,16 +433,15 @@ class ZooKeeperClient(Configurable):
                 raise ZooKeeperSessionUnavailable(ZooKeeperSessionStateChanged.EXPIRED)
             if self._closed:
                 raise ZooKeeperSessionUnavailable(ZooKeeperSessionStateChanged.DISCONNECTED)
-            connection = self._connection
-            if connection is not None and connection.connected and not connection.wire.down:
-                return connection
+            if self.is_connected:
+                return self._connection
             if self.session_state == ZooKeeperSessionStateChanged.AUTHFAILED or not self._may_go_on():
                 raise ZooKeeperSessionUnavailable(self.session_state)
             left = None if deadline is None else deadline - self.scheduler.current_time
             if left is not None and left <= 0:
                 return None
             # A lost connection is noticed a moment before the state changes.
-            wait = 0.02 if connection is not None else left
+            wait = 0.02 if self._connection is not None else left
             await container.wait_with_timeout(wait if left is None else min(wait, left), changed)
 
 

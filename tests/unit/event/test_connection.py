@@ -114,6 +114,15 @@ def client_of(container, url, protocol, **options):
     return client
 
 
+async def connected(container):
+    """Connect a client to an echo server; return (server, its protocol, client, its protocol)."""
+    served, used = Echo(), Recorder()
+    server = await listening(container, served)
+    client = client_of(container, url_of(server), used)
+    await Hook.createMatcher("init", client)
+    return server, served, client, used
+
+
 async def send(connection, data, eof=False):
     await connection.write(ConnectionWriteEvent(connection, connection.connmark, data=data, EOF=eof), False)
 
@@ -124,10 +133,7 @@ def url_of(server, scheme="tcp"):
 
 def test_data_goes_both_ways_over_tcp_and_the_hooks_come_in_order():
     async def main(container):
-        served, used = Echo(), Recorder()
-        server = await listening(container, served)
-        client = client_of(container, url_of(server), used)
-        await Hook.createMatcher("init", client)
+        server, served, client, used = await connected(container)
         assert client.connected and client.connmark == 0 and client.remoteaddr == server.localaddr
         blob = os.urandom(3_000_000)
         await send(client, blob)
@@ -306,10 +312,7 @@ def test_a_persistent_client_connects_again_after_a_loss_and_after_a_refusal():
 
 def test_reconnect_makes_a_new_session_and_drops_writes_for_the_old_one():
     async def main(container):
-        served, used = Echo(), Recorder()
-        server = await listening(container, served)
-        client = client_of(container, url_of(server), used)
-        await Hook.createMatcher("init", client)
+        server, served, client, used = await connected(container)
         old = ConnectionWriteEvent(client, client.connmark, data=b"late")
         await client.reconnect()
         await Hook.createMatcher("reconnect_init", client)
@@ -346,10 +349,7 @@ def test_a_shutdown_is_not_lost_behind_a_reconnect_that_waits_for_the_peer(force
 
 def test_a_request_for_an_older_session_is_ignored():
     async def main(container):
-        served, used = Echo(), Recorder()
-        server = await listening(container, served)
-        client = client_of(container, url_of(server), used)
-        await Hook.createMatcher("init", client)
+        server, served, client, used = await connected(container)
         await client.reconnect()
         await Hook.createMatcher("reconnect_init", client)
         await client.shutdown(True, 0)

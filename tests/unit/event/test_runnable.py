@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.pings import Must, Ping
 from support.poller import manual_scheduler, run_scheduler
 
 from vlcp.event.core import QuitException, SystemControlEvent
-from vlcp.event.event import M_, Diff_, Event, with_indices
+from vlcp.event.event import M_, Diff_
 from vlcp.event.future import FutureCancelledException
 from vlcp.event.runnable import (
     EventHandler,
@@ -20,16 +21,6 @@ from vlcp.event.runnable import (
     RoutineException,
     generatorwrapper,
 )
-
-
-@with_indices("n")
-class Ping(Event):
-    pass
-
-
-@with_indices("n")
-class Must(Event):
-    canignore = False
 
 
 def run(function, **kwargs):

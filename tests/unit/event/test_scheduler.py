@@ -9,6 +9,7 @@ import signal
 import threading
 
 import pytest
+from support.pings import Must, Ping
 from support.poller import manual_scheduler, run_scheduler
 
 from vlcp.event.core import (
@@ -26,16 +27,6 @@ from vlcp.event.core import (
 from vlcp.event.event import M_, Event, with_indices
 from vlcp.event.pqueue import CBQueue
 from vlcp.event.runnable import RoutineContainer
-
-
-@with_indices("n")
-class Ping(Event):
-    pass
-
-
-@with_indices("n")
-class Must(Event):
-    canignore = False
 
 
 def collect(container, matcher, into, count=None):

@@ -6,7 +6,7 @@ See ``vlcp.service.kvdb.storage`` for the contract that this module keeps. Keys 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from vlcp.config import defaultconfig
 from vlcp.protocol.redis import Redis
@@ -16,8 +16,8 @@ from vlcp.service.connection._endpoints import Endpoint
 from vlcp.service.connection._redisscripts import RESERVED
 from vlcp.service.connection._redistransaction import Announcer, RedisWriteConflictException, Store, Transaction
 from vlcp.service.connection._sqlitebatch import Cache
+from vlcp.service.connection._storagecalls import StorageCalls
 from vlcp.service.connection.tcpserver import TcpServerBase
-from vlcp.utils.jsonencoder import plain_copy
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.redisclient import RedisClient
 
@@ -32,54 +32,41 @@ class _Values(Cache):
 
 
 @defaultconfig
-class RedisDB(TcpServerBase):
-    """Create redis clients to connect to redis server"""
+class RedisDB(StorageCalls, TcpServerBase):
+    """Key-value store in Redis, for several machines."""
 
     client = True
     service = True
     _default_url = "tcp://localhost/"
-    "Default Redis connection URL; may have user and password, 'ssl://' for TLS"
+    "The server: tcp://, ssl:// for TLS, or unix://; may have user and password"
     _default_db = None
-    "Default database selected"
+    "Number of the database, as for SELECT; None for redisclient.db"
     _default_user = None
     "User for AUTH; None for the default user"
     _default_password = None
     "Password for AUTH; None for none"
     _default_serialize = "json"
-    "Default serialization protocol: should be 'json' or 'pickle'"
+    "Form of the stored values: 'json', or 'pickle' where allowpickle permits it"
     _default_allowpickle = False
     "Accept serialize = 'pickle': whoever can write to the database can then run any program here"
     _default_deflate = True
-    "Use deflate to compress the serialized data"
+    "Compress stored values"
     _default_pickleversion = "default"
-    "Pickling version: should be a number or 'default'/'highest'"
+    "Protocol of pickle: a number, 'default' or 'highest'"
     _default_cpickle = True
     "Kept for old configurations; pickle is always the fast one"
     _default_enterseq = 20
-    "Serialize requests on the same key in this process if a transact rolls back too many times"
+    "After so many conflicts a transaction takes its turn with the others of this process"
     _default_enterlock = 50
-    "Try to use locks on the same key for all VLCP processes if a transact rolls back too many times"
+    "After so many conflicts a transaction takes its turn with those of all processes"
     _default_maxretry = 160
-    "Maximum retry times for a transact"
+    "After so many conflicts a transaction is given up"
     _default_cachesize = 50000
     "Number of values that are kept in memory"
 
     def __init__(self, server: Any) -> None:
         super().__init__(server, Redis)
-        self.create_api(
-            api(self.getclient),
-            api(self.get, self.apiroutine),
-            api(self.set, self.apiroutine),
-            api(self.delete, self.apiroutine),
-            api(self.mget, self.apiroutine),
-            api(self.mgetwithcache, self.apiroutine),
-            api(self.mset, self.apiroutine),
-            api(self.update, self.apiroutine),
-            api(self.mupdate, self.apiroutine),
-            api(self.updateall, self.apiroutine),
-            api(self.updateallwithtime, self.apiroutine),
-            api(self.listallkeys, self.apiroutine),
-        )
+        self.create_api(api(self.getclient), *self.storage_apis())
 
     def _own_settings(self) -> tuple:
         codec = ("serialize", "allowpickle", "deflate", "pickleversion")
@@ -119,7 +106,12 @@ class RedisDB(TcpServerBase):
         self.store(vhost).announcer = announcer
 
     def getclient(self, vhost: str = "") -> Tuple[Any, Callable[[Any], bytes], Callable[[bytes], Any]]:
-        """Return a tuple of (redisclient, encoder, decoder) for specified vhost"""
+        """Return what other modules need to keep data of their own in the same server.
+
+        :return: (:class:`vlcp.utils.redisclient.RedisClient`, encode, decode): ``encode(value)`` returns the stored bytes,
+            ``decode(data)`` the value, None for None
+        :raises ValueError: there is no such virtual host
+        """
         store = self.store(vhost)
         codec = store.codec
 
@@ -131,34 +123,16 @@ class RedisDB(TcpServerBase):
 
         return (store.client, encoder, decoder)
 
-    async def get(self, key: str, timeout: Any = None, vhost: str = "") -> Any:
-        """Get value from key; with a timeout, it expires so many seconds from now"""
-        if timeout is not None:
-            return await self.update(key, lambda _, value: value, timeout, vhost)
-        return (await self.mget((key,), vhost))[0]
-
-    async def set(self, key: str, value: Any, timeout: Any = None, vhost: str = "") -> None:
-        """Set value to key, with an optional timeout"""
-        await self.mset(((key, value),), timeout, vhost)
-
-    async def delete(self, key: str, vhost: str = "") -> None:
-        """Delete a key from the storage"""
-        await self.mset(((key, None),), None, vhost)
-
-    async def mget(self, keys: Sequence[str], vhost: str = "") -> List[Any]:
-        """Get multiple values from multiple keys"""
-        values, _ = await self.mgetwithcache(keys, vhost)
-        return [plain_copy(value) for value in values]
-
     async def mgetwithcache(
         self, keys: Sequence[str], vhost: str = "", cache: Optional[KVCache] = None
     ) -> Tuple[List[Any], KVCache]:
-        """Get multiple values, cached when possible.
+        """Read several values, and spare decoding those that are known already.
 
-        The values are one snapshot. A value that is in ``cache`` and did not change is the same object; the
+        The values are those of one moment. A value that is in ``cache`` and did not change is the same object; the
         values must not be changed.
 
         :param keys: keys
+        :param vhost: virtual host, which names the server
         :param cache: the cache of an earlier call, or None
         :return: (values, cache); None for a key that does not exist
         :raises StorageUnavailableException: the server does not answer
@@ -178,42 +152,17 @@ class RedisDB(TcpServerBase):
             values.append(entry[1])
         return values, kept
 
-    async def mset(self, kvpairs: Iterable[Tuple[str, Any]], timeout: Any = None, vhost: str = "") -> None:
-        """Set multiple values on multiple keys; None deletes"""
-        pairs = list(kvpairs)
-        keys, values = [key for key, _ in pairs], [value for _, value in pairs]
-        await self.updateallwithtime((), lambda names, old, now: (keys, values), timeout, vhost)
-
-    async def update(self, key: str, updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update in-place with a custom function func(k, v), which returns a new value, or None to delete.
-
-        The function may be called more than once. Returns the updated value, or None if deleted"""
-        return (await self.mupdate((key,), updater, timeout, vhost))[0]
-
-    async def mupdate(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update multiple keys in-place with a custom function, see update. Either all success, or all fail."""
-
-        def update_each(names: Sequence[str], old: Sequence[Any], now: int) -> Tuple[Any, Any]:
-            return names, tuple(updater(key, value) for key, value in zip(names, old))
-
-        return (await self.updateallwithtime(keys, update_each, timeout, vhost))[1]
-
-    async def updateall(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update multiple keys in-place, with a function updater(keys, values) which returns
-        (updated_keys, updated_values). Either all success or all fail."""
-        return await self.updateallwithtime(keys, lambda names, values, now: updater(names, values), timeout, vhost)
-
     async def updateallwithtime(
-        self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = ""
+        self, keys: Sequence[str], updater: Callable[..., Any], timeout: Optional[float] = None, vhost: str = ""
     ) -> Any:
-        """Update multiple keys in-place, with a function updater(keys, values, timestamp) which returns
-        (updated_keys, updated_values). Either all success or all fail.
-
-        Timestamp is a integer standing for current time in microseconds.
+        """Write what a function makes of the values of several keys and the time of the server; all of it, or nothing.
 
         :param keys: keys whose values the updater gets; they are unchanged until the commit
-        :param updater: may be called several times, and must not depend on anything but its arguments
-        :param timeout: seconds until the written values expire, or None
+        :param updater: ``updater(keys, values, timestamp)``, with the time in microseconds, returns
+            ``(updated_keys, updated_values)``; None as a value deletes. It may be called several times, and must not
+            depend on anything but its arguments
+        :param timeout: seconds until the written values expire, None to keep them
+        :param vhost: virtual host, which names the server
         :return: what the updater returned
         :raises StorageUnavailableException: nothing was written, nor will be
         :raises StorageOutcomeUnknownException: the reply was lost, and the server cannot be asked
@@ -223,7 +172,10 @@ class RedisDB(TcpServerBase):
         return await Transaction(self.store(vhost), keys, updater, timeout).run()
 
     async def listallkeys(self, vhost: str = "") -> List[str]:
-        """Return all keys in the KVDB. For management purpose."""
+        """List all keys of the store but the module's own. It goes through the whole database, so it is for people.
+
+        :raises StorageUnavailableException: the server does not answer
+        """
         store = self.store(vhost)
         found: Dict[str, None] = {}
         cursor: Any = "0"

@@ -90,7 +90,7 @@ class Manager(Module):
     async def loadmodule(self, path: str):
         """Load a module and what it depends on.
 
-        :param path: loading path (e.g. vlcp.service.connection.httpserver.HttpServer)
+        :param path: loading path: Python module and class, as in vlcp.service.utils.knowledge.Knowledge
         :raises ModuleLoadException: it cannot be loaded
         """
         await self.server.moduleloader.load_by_path(path)
@@ -98,7 +98,7 @@ class Manager(Module):
     async def unloadmodule(self, path: str):
         """Unload a module, the modules that depend on it and services that are not needed any more.
 
-        :param path: loading path (e.g. vlcp.service.connection.httpserver.HttpServer)
+        :param path: loading path: Python module and class, as in vlcp.service.utils.knowledge.Knowledge
         :raises ModuleLoadException: it is not loaded
         """
         await self.server.moduleloader.unload_by_path(path)

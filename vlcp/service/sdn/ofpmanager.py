@@ -361,13 +361,13 @@ class OpenflowManager(Module):
         return [(vhost, endpoint) for vhost in self._book.vhosts() for endpoint in self._book.endpoints(vhost)]
 
     async def acquiretable(self, modulename):
-        """Start to acquire tables for a module, whose ``gettablerequest`` API is asked for them."""
+        """Count a module among those that get tables; its API ``gettablerequest`` is asked which ones."""
         self._leaving.pop(modulename, None)
         self._new.add(modulename)
         self.scheduler.emergesend(TableAcquireDelayEvent())
 
     async def unacquiretable(self, modulename):
-        """Stop acquiring tables for a module that is unloaded; its rows go a little later, unless it comes back."""
+        """Take the tables from a module that is unloaded; its rows go a little later, unless it comes back."""
         self._new.discard(modulename)
         if modulename in self._requests:
             self._leaving[modulename] = self.scheduler.current_time + self.unloadgrace

@@ -1,0 +1,146 @@
+"""Transactions on ZooKeeper that are committed together: pure evaluation and choice."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from vlcp.service.connection._codec import Codec
+from vlcp.utils.jsonencoder import plain_copy
+from vlcp.utils.zookeeper import ZOO_ERR_OK
+
+MOST_UPDATES = 64
+"""Transactions of one batch."""
+
+
+class Entry(NamedTuple):
+    """A value that was read."""
+
+    name: str
+    "name of the version's node; '' if there is none"
+    parent: int
+    "zxid that created the node of the key"
+    zxid: int
+    "zxid that wrote the version"
+    ctime: int
+    "when it was written, in ms; 0 if this process wrote it"
+    value: Any
+    "never changed; None if it is deleted"
+
+
+MISSING = Entry("", 0, 0, 0, None)
+
+
+class Update:
+    """One transaction that waits to be carried out.
+
+    :param keys: keys whose values the updater gets
+    :param updater: ``updater(keys, values, timestamp)`` returns (keys, values) to write
+    :param future: gets the result or the exception
+    :param writes: keys that it will write besides, as far as they are known
+    """
+
+    def __init__(self, keys: Sequence[str], updater: Callable[..., Any], future: Any, writes: Iterable[str] = ()) -> None:
+        self.keys = tuple(keys)
+        self.locks = frozenset(self.keys).union(writes)
+        self.updater = updater
+        self.future = future
+        self.cancelled = False
+        self.result: Any = None
+        self.error: Optional[BaseException] = None
+
+
+class Evaluation(NamedTuple):
+    """What a batch wants to write."""
+
+    values: Dict[str, Any]
+    data: Dict[str, bytes]
+    "content of the new versions, empty for a deletion"
+    versions: Dict[str, Optional[Tuple[int, int]]]
+    clock: int
+    "last time stamp that was given out"
+
+
+def first_time(now: int, clock: int, entries: Iterable[Entry]) -> int:
+    """Return the time stamp in us of a transaction.
+
+    It is later than those of all transactions before it on the same keys, although ZooKeeper counts in ms.
+
+    :param now: time of the barriers in ms
+    :param clock: last time stamp that this process knows of
+    :param entries: what the transaction reads
+    """
+    floor = max((entry.ctime for entry in entries), default=0)
+    return max(now * 1000, clock + 1, (floor + 1) * 1000 if floor >= now else 0)
+
+
+def evaluate(updates: Sequence[Update], entries: Dict[str, Entry], now: int, codec: Codec) -> Evaluation:
+    """Run the updaters one after another, each on what the former ones leave.
+
+    The result or the exception of each is set on the update itself; one that fails writes nothing.
+
+    :param entries: present values of all keys of the updates
+    :param now: time stamp of the first update; each later one has a later one
+    """
+    result = Evaluation({}, {}, {}, now - 1)
+    for update in updates:
+        update.error = None
+        try:
+            written, data = _evaluate_one(update, entries, result.values, now, codec)
+        except Exception as error:
+            update.error = error
+            continue
+        result.values.update(written)
+        result.data.update(data)
+        result.versions.update((key, _version(value, now)) for key, value in written.items())
+        now += 1
+    return result._replace(clock=now - 1)
+
+
+def _evaluate_one(
+    update: Update, entries: Dict[str, Entry], values: Dict[str, Any], now: int, codec: Codec
+) -> Tuple[Dict[str, Any], Dict[str, bytes]]:
+    present = [plain_copy(values[key] if key in values else entries[key].value) for key in update.keys]
+    update.result = update.updater(update.keys, tuple(present), now)
+    updated_keys, updated_values = update.result
+    written: Dict[str, Any] = {}
+    data: Dict[str, bytes] = {}
+    for key, value in zip(updated_keys, updated_values):
+        data[key] = b"" if value is None else codec.pack(codec.encode(value))
+        written[key] = plain_copy(value)
+    return written, data
+
+
+def _version(value: Any, now: int) -> Optional[Tuple[int, int]]:
+    if value is None:
+        return now, -1
+    created, number = getattr(value, "kvdb_createtime", None), getattr(value, "kvdb_updateversion", None)
+    return None if created is None or number is None else (created, number)
+
+
+def pick(waiting: Iterable[Update], busy: Set[str], most_keys: int) -> List[Update]:
+    """Return the updates that are carried out together next.
+
+    No update overtakes one before it that shares a key.
+
+    :param busy: keys of batches that are under way
+    :param most_keys: so many keys at most, unless the first update alone has more
+    """
+    blocked, chosen, keys = set(busy), [], set()
+    for update in waiting:
+        if not blocked.isdisjoint(update.locks):
+            blocked |= update.locks
+            continue
+        together = keys | update.locks
+        if chosen and len(together) > most_keys:
+            blocked |= update.locks
+            continue
+        chosen.append(update)
+        keys = together
+        if len(chosen) >= MOST_UPDATES:
+            break
+    return chosen
+
+
+def is_ok(reply: Any) -> bool:
+    """Return whether a reply reports success."""
+    return reply.err == ZOO_ERR_OK

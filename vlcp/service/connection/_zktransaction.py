@@ -1,0 +1,301 @@
+"""One batch of transactions on ZooKeeper, from standing in line to the commit.
+
+The steps, each one exchange with the server::
+
+    enter     create missing nodes; one multi: a barrier for each key; who else stands in line
+    settle    (only when somebody stands before us) wait until they are gone
+    read      values that are not known yet
+    commit    one multi: new versions, notifications, barriers deleted
+
+The commit deletes the barriers, so it fails when one is gone. That is what everything rests on: whoever takes a barrier
+away makes sure that its transaction is not carried out, now or later. A commit whose reply is lost is resolved by trying
+just that.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from vlcp.protocol.zookeeper import jute
+from vlcp.service.connection import _znodes as znodes
+from vlcp.service.connection._zkasking import PATIENCE, ReplyLost
+from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, Update, evaluate, first_time
+from vlcp.utils.exceptions import (
+    StorageOutcomeUnknownException,
+    StorageUnavailableException,
+    TransactionRetryExceededException,
+)
+from vlcp.utils.zkclient import ZooKeeperSessionUnavailable
+
+_logger = logging.getLogger(__name__)
+
+_MOST_TRIES = 64
+_RESOLVE_SECONDS = 2.8
+"""Seconds from the sending of a commit until its outcome is given up as unknown."""
+_SHORTEST_ASK = 0.05
+
+
+class ZooKeeperResultException(Exception):
+    """ZooKeeper refused a request; the message has the error code."""
+
+
+class BarrierLost(Exception):
+    """A barrier of ours is gone; the transaction has to begin again."""
+
+
+class Transaction:
+    """A batch of updates under way.
+
+    :param store: :class:`vlcp.service.connection._zkstore.ZkStore`
+    :param updates: the batch; the result or the exception is set on each update
+    """
+
+    def __init__(self, store: Any, updates: Sequence[Update]) -> None:
+        self._store = store
+        self._updates = list(updates)
+        self._layout = store.layout
+        self.keys: List[str] = []
+        self._extend(key for update in updates for key in sorted(update.locks))
+        self._prefix = ""
+        self._barriers: Dict[str, str] = {}
+        self._children: Dict[str, Tuple[List[str], Any]] = {}
+        self._now = 0
+        self._commit_began = 0.0
+
+    def _extend(self, keys: Any) -> None:
+        self.keys = list(dict.fromkeys([*self.keys, *keys]))
+
+    async def run(self) -> Optional[Evaluation]:
+        """Carry the updates out; return what was written, or None.
+
+        :raises StorageUnavailableException: nothing was written, nor will be
+        :raises StorageOutcomeUnknownException: it could not be found out whether it was written
+        :raises TransactionRetryExceededException: others were in the way too often
+        :raises ZooKeeperResultException: ZooKeeper refused it; nothing was written
+        """
+        for _ in range(_MOST_TRIES):
+            try:
+                await self._enter()
+                await self._settle()
+                entries = await self._entries()
+            except BarrierLost:
+                self._store.leave(self._take_barriers())
+                continue
+            except BaseException:
+                self._store.leave(self._take_barriers())
+                raise
+            evaluation = self._evaluate(entries)
+            further = [key for key in evaluation.data if key not in self._barriers]
+            if further:
+                self._extend(further)
+                continue
+            if not evaluation.data:
+                self._store.leave(self._take_barriers())
+                self._store.learn_clock(evaluation.clock)
+                return None
+            if await self._commit(evaluation, entries):
+                return evaluation
+        raise TransactionRetryExceededException
+
+    def _take_barriers(self) -> List[str]:
+        paths, self._barriers = list(self._barriers.values()), {}
+        return paths
+
+    # Standing in line
+
+    async def _enter(self) -> None:
+        old = self._take_barriers()
+        self._prefix = self._store.next_barrier()
+        unknown = self._store.unknown_parents(self.keys)
+        calls = [jute.part_call(jute.delete_part(path)) for path in old]
+        for key in unknown:
+            calls.append(jute.part_call(jute.create_part(self._layout.key(key))))
+            calls.append(jute.part_call(jute.create_part(self._layout.channel(key))))
+        place = len(calls)
+        calls.append(jute.multi_call(self._line_up(unknown)))
+        calls.extend(jute.children_call(self._layout.key(key)) for key in self.keys)
+        try:
+            replies = await self._store.ask(calls)
+        except (ReplyLost, GeneratorExit):
+            self._store.owe(self.keys, self._prefix, old)
+            raise
+        error, _ = jute.multi_error(replies[place])
+        if error:
+            await self._refused(error)
+            raise BarrierLost
+        made = replies[place].value[len(unknown) :]
+        self._barriers = dict(zip(self.keys, made))
+        self._now = made[-1].mtime
+        self._store.know_parents(unknown)
+        self._children = {}
+        for key, reply in zip(self.keys, replies[place + 1 :]):
+            self._take_children(key, reply)
+
+    def _line_up(self, unknown: Sequence[str]) -> List[Any]:
+        touched = [jute.setdata_part(self._layout.key(key)) for key in unknown]
+        flags = jute.EPHEMERAL | jute.SEQUENCE
+        barriers = [jute.create_part("%s/%s" % (self._layout.key(key), self._prefix), b"", flags) for key in self.keys]
+        return [*touched, *barriers, jute.setdata_part(self._layout.timer)]
+
+    async def _refused(self, error: int) -> None:
+        if error != jute.NONODE:
+            raise ZooKeeperResultException("cannot stand in line for %.200r: error %d" % (self.keys, error))
+        self._store.forget_parents(self.keys)
+        await self._store.prepare()
+
+    def _take_children(self, key: str, reply: Any) -> None:
+        if reply.err:
+            raise BarrierLost
+        self._children[key] = reply.value
+
+    def _own_number(self, key: str) -> int:
+        return znodes.number_of(self._barriers[key])
+
+    # Waiting for those before us
+
+    async def _settle(self) -> None:
+        began = self._store.now()
+        heads: Dict[str, Optional[str]] = {}
+        while True:
+            looks = {key: znodes.look(self._children[key][0], self._own_number(key)) for key in self.keys}
+            waiting = {key: found for key, found in looks.items() if found.wait is not None}
+            if not waiting:
+                return
+            if {key: found.head for key, found in waiting.items()} != heads:
+                heads = {key: found.head for key, found in waiting.items()}
+                began = self._store.now()
+            left = began + self._store.barriertimeout - self._store.now()
+            if left <= 0:
+                await self._break(heads)
+            else:
+                await self._wait(waiting, left)
+            replies = await self._store.ask([jute.children_call(self._layout.key(key)) for key in waiting])
+            for key, reply in zip(waiting, replies):
+                self._take_children(key, reply)
+
+    async def _wait(self, waiting: Dict[str, Any], limit: float) -> None:
+        calls = [jute.getdata_call("%s/%s" % (self._layout.key(key), found.wait), True) for key, found in waiting.items()]
+        replies, watchers = await self._store.ask_and_watch(calls)
+        deadline = self._store.now() + limit
+        try:
+            for watcher in watchers:
+                if watcher is not None:
+                    left = max(deadline - self._store.now(), 0)
+                    await self._store.container.execute_with_timeout(left, watcher.wait())
+        except ZooKeeperSessionUnavailable as error:
+            raise BarrierLost from error
+        finally:
+            for watcher in watchers:
+                if watcher is not None:
+                    watcher.close()
+
+    async def _break(self, heads: Dict[str, Optional[str]]) -> None:
+        paths = sorted({"%s/%s" % (self._layout.key(key), name) for key, name in heads.items()})
+        _logger.warning("zookeeperdb: takes away barriers that stand for %s s: %.500r", self._store.barriertimeout, paths)
+        await self._store.ask([jute.part_call(jute.delete_part(path)) for path in paths])
+
+    # Reading
+
+    async def _entries(self) -> Dict[str, Entry]:
+        entries: Dict[str, Entry] = {}
+        missing: List[Tuple[str, str]] = []
+        wanted = {key for update in self._updates for key in update.keys}
+        for key in self.keys:
+            names, stat = self._children[key]
+            name = znodes.look(names, self._own_number(key)).version
+            known = self._store.cached(key)
+            if name is None or key not in wanted:
+                entries[key] = MISSING
+            elif known is not None and (known.name, known.parent) == (name, stat.czxid):
+                entries[key] = known
+            else:
+                missing.append((key, name))
+        if missing:
+            calls = [jute.getdata_call("%s/%s" % (self._layout.key(key), name)) for key, name in missing]
+            for (key, name), reply in zip(missing, await self._store.ask(calls)):
+                entries[key] = self._store.entry(key, name, self._children[key][1].czxid, reply)
+        return entries
+
+    def _evaluate(self, entries: Dict[str, Entry]) -> Evaluation:
+        updates = [update for update in self._updates if not update.cancelled]
+        read = [entry for entry in entries.values() if entry is not MISSING]
+        now = first_time(self._now, self._store.clock, read)
+        return evaluate(updates, entries, now, self._store.codec)
+
+    # Committing
+
+    async def _commit(self, evaluation: Evaluation, entries: Dict[str, Entry]) -> bool:
+        transactid, notices = self._store.notices(evaluation)
+        parts = [
+            jute.create_part("%s/%s" % (self._layout.key(key), znodes.data_name(self._own_number(key))), data)
+            for key, data in evaluation.data.items()
+        ]
+        parts.extend(notices)
+        parts.extend(jute.delete_part(path) for path in self._barriers.values())
+        self._commit_began = self._store.now()
+        try:
+            (reply,) = await self._store.ask([jute.multi_call(parts)])
+            error, place = jute.multi_error(reply)
+        except ReplyLost:
+            if not await self._resolve(evaluation):
+                return False
+            self._committed(evaluation, transactid, 0)
+            return True
+        except BaseException:
+            # Too large, or this routine is terminated: what is not deleted by the commit has to go.
+            self._store.leave(self._take_barriers())
+            raise
+        if error:
+            self._commit_refused(error, place, len(evaluation.data), len(notices))
+            return False
+        self._committed(evaluation, transactid, reply.zxid)
+        return True
+
+    def _commit_refused(self, error: int, place: Optional[int], versions: int, notices: int) -> None:
+        if error != jute.NONODE:
+            self._store.leave(self._take_barriers())
+            raise ZooKeeperResultException("cannot commit %.200r: error %d" % (self.keys, error))
+        if place is not None and versions <= place < versions + notices:
+            self._store.forget_parents(self.keys)
+
+    def _committed(self, evaluation: Evaluation, transactid: str, zxid: int) -> None:
+        entries = {}
+        for key, value in evaluation.values.items():
+            name, parent = znodes.data_name(self._own_number(key)), self._children[key][1].czxid
+            entries[key] = Entry(name, parent, zxid, 0, value)
+        self._barriers = {}
+        self._store.committed(evaluation, entries if zxid else {}, transactid)
+
+    async def _resolve(self, evaluation: Evaluation) -> bool:
+        """Find out whether a commit was carried out, or make sure that it never is.
+
+        :raises StorageUnavailableException: it is not carried out, and the time is over
+        :raises StorageOutcomeUnknownException: that could not be found out in time
+        """
+        key = next(iter(evaluation.data))
+        version = "%s/%s" % (self._layout.key(key), znodes.data_name(self._own_number(key)))
+        calls = [jute.part_call(jute.delete_part(self._barriers[key])), jute.exists_call(version)]
+        deadline = self._commit_began + _RESOLVE_SECONDS
+        while True:
+            left = deadline - self._store.now()
+            if left < _SHORTEST_ASK:
+                _logger.error("zookeeperdb: outcome of a transaction is unknown: %.500r", list(evaluation.data))
+                self._store.leave(self._take_barriers())
+                raise StorageOutcomeUnknownException("the connection was lost while the transaction was committed")
+            try:
+                gone, found = await self._store.ask(calls, min(left, PATIENCE))
+            except ReplyLost as error:
+                _logger.debug("zookeeperdb: commit is not resolved yet: %s", error)
+                await self._store.container.wait_with_timeout(_SHORTEST_ASK)
+                continue
+            if gone.err in (jute.OK, jute.NONODE) and found.err in (jute.OK, jute.NONODE):
+                break
+            _logger.warning("zookeeperdb: commit is not resolved: errors %d and %d", gone.err, found.err)
+            await self._store.container.wait_with_timeout(_SHORTEST_ASK)
+        if gone.err == jute.NONODE and not found.err:
+            return True
+        self._store.leave(self._take_barriers())
+        if self._store.now() - self._commit_began > PATIENCE:
+            raise StorageUnavailableException("the connection was lost before the transaction was committed")
+        return False
