@@ -1,0 +1,149 @@
+"""Virtual routers from the objects of the database: walker, and frozen values for rows. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from vlcp.service.sdn._members import Save, Walk, follow
+from vlcp.utils.netutils import parse_ip4_address, parse_ip4_network
+from vlcp.utils.networkmodel import SubNetMap, VRouter
+
+Report = Callable[[str, Exception], None]
+
+
+class Interface(NamedTuple):
+    """A subnet of a router. Addresses are numbers; ``network`` is the key of the logical network; ``gateway`` is the
+    router's address there (for an external subnet: that of the router outside), None without one."""
+
+    subnet: str
+    network: str
+    first: int
+    prefix: int
+    gateway: Optional[int]
+    external: bool
+
+    def holds(self, address: int) -> bool:
+        """Tell whether an address is in the subnet."""
+        return (address ^ self.first) >> (32 - self.prefix) == 0
+
+
+class Router(NamedTuple):
+    """A router; ``routes`` are (address, prefix length, next hop), as numbers, in the order of the object."""
+
+    key: str
+    interfaces: Tuple[Interface, ...]
+    routes: Tuple[Tuple[int, int, int], ...]
+
+    def gateways(self) -> Tuple[int, ...]:
+        """Return the router's own addresses, ascending."""
+        return tuple(sorted({i.gateway for i in self.interfaces if not i.external and i.gateway is not None}))
+
+    def interface_of(self, address: int) -> Optional[Interface]:
+        """Return the interface in whose subnet an address is; of several the smallest subnet."""
+        found = [interface for interface in self.interfaces if interface.holds(address)]
+        return max(found, key=lambda interface: interface.prefix, default=None)
+
+
+def walk_routers(key: str, value: Any, walk: Walk, save: Save) -> None:
+    """From the map of a logical network to the routers of its subnets, and to all subnets of these routers."""
+    save(key)
+    for reference in () if value is None else value.subnets.dataset():
+        subnet = follow(reference.getkey(), walk, save)
+        for router_key in () if subnet is None else _routers_of(subnet, walk, save):
+            router = follow(router_key, walk, save)
+            for interface in () if router is None else router.interfaces.dataset():
+                port = follow(interface.getkey(), walk, save)
+                if port is not None:
+                    follow(_key(port, "subnet"), walk, save)
+
+
+def _routers_of(subnet: Any, walk: Walk, save: Save) -> Iterable[str]:
+    """Return the keys of the routers of a subnet. The map of a subnet changes with each of its ports; only external
+    subnets need it, which may be in several routers."""
+    if getattr(subnet, "isexternal", False):
+        subnet_map = follow(SubNetMap.default_key(subnet.id), walk, save)
+        return [] if subnet_map is None else [reference.getkey() for reference in subnet_map.routers.dataset()]
+    port = follow(_key(subnet, "router"), walk, save)
+    router = None if port is None else _key(port, "router")
+    return [] if router is None else [router]
+
+
+def _key(obj: Any, name: str) -> Optional[str]:
+    reference = getattr(obj, name, None)
+    return None if reference is None else reference.getkey()
+
+
+def routers_of(values: Mapping[str, Any], report: Report) -> Dict[str, Router]:
+    """Return the routers among retrieved objects, by key.
+
+    :param report: called with a key and an error for what cannot be read; it is left out
+    """
+    return {key: _router(key, value, values, report) for key, value in values.items() if isinstance(value, VRouter)}
+
+
+def _router(key: str, router: Any, values: Mapping[str, Any], report: Report) -> Router:
+    interfaces: List[Interface] = []
+    for reference in router.interfaces.dataset():
+        try:
+            interface = _interface(values.get(reference.getkey()), values)
+        except (ValueError, AttributeError) as error:
+            report(reference.getkey(), error)
+        else:
+            if interface is not None:
+                interfaces.append(interface)
+    routes = []
+    for route in router.routes or ():
+        try:
+            target, hop = route
+            routes.append((*parse_ip4_network(target), parse_ip4_address(hop)))
+        except (ValueError, TypeError) as error:
+            report(key, error)
+    return Router(key, tuple(sorted(interfaces, key=lambda interface: interface.subnet)), tuple(routes))
+
+
+def _interface(port: Any, values: Mapping[str, Any]) -> Optional[Interface]:
+    subnet = None if port is None else values.get(_key(port, "subnet") or "")
+    if subnet is None:
+        return None
+    first, prefix = parse_ip4_network(subnet.cidr)
+    gateway = getattr(port, "ip_address", None) or getattr(subnet, "gateway", None)
+    address = None if gateway is None else parse_ip4_address(gateway)
+    return Interface(subnet.getkey(), subnet.network.getkey(), first, prefix, address, bool(getattr(subnet, "isexternal", False)))
+
+
+class Routing:
+    """The routers around one switch, by network.
+
+    :ivar routers: ``{key: Router}``
+    """
+
+    def __init__(self) -> None:
+        self.routers: Dict[str, Router] = {}
+        self._by_network: Dict[str, Tuple[Router, ...]] = {}
+
+    def replace(self, routers: Dict[str, Router]) -> Set[str]:
+        """Take all routers as they are now; return the keys of the networks whose routers differ."""
+        found: Dict[str, List[Router]] = {}
+        for key in sorted(routers):
+            for network in sorted({interface.network for interface in routers[key].interfaces}):
+                found.setdefault(network, []).append(routers[key])
+        before, self._by_network = self._by_network, {network: tuple(near) for network, near in found.items()}
+        self.routers = routers
+        return {key for key in {*before, *found} if before.get(key) != self._by_network.get(key)}
+
+    def of(self, network: str) -> Tuple[Router, ...]:
+        """Return the routers of a network, by key."""
+        return self._by_network.get(network, ())
+
+    def networks(self) -> Set[str]:
+        """Return the keys of all networks that have a router."""
+        return set(self._by_network)
+
+    def interfaces(self, network: str) -> List[Interface]:
+        """Return the interfaces of all routers in a network."""
+        return [i for router in self.of(network) for i in router.interfaces if i.network == network]
+
+    def interface_at(self, network: str, address: int) -> Optional[Interface]:
+        """Return the interface in a network whose subnet has an address; else any with a gateway; None without one."""
+        found = [interface for interface in self.interfaces(network) if interface.gateway is not None]
+        return next((interface for interface in found if interface.holds(address)), found[0] if found else None)
