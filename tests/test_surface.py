@@ -27,7 +27,6 @@ OWED: tuple[str, ...] = (
     "vlcp.service.sdn.plugins.networkvxlandriver",
     "vlcp.utils.vxlandiscover",
     # routers
-    "vlcp.service.sdn.l3router",
     # applications, console and remote calls
     "vlcp.service.debugging.console",
     "vlcp.service.utils.remoteapi",

@@ -6,10 +6,28 @@ from typing import Any, Iterable
 
 from vlcp.service.sdn._flows.encode import Layout, _in_metadata, _metadata_bits
 from vlcp.service.sdn._flows.fields import FIELDS, LOGICAL, format_value
-from vlcp.service.sdn._flows.spec import Flow, Group
+from vlcp.service.sdn._flows.spec import SEND_FLOW_REM, Flow, Group
 
 _ORDER = ("tun_id", "reg4", "reg5", "reg6", "reg7", "metadata", "in_port", "vlan_vid", "eth_src", "eth_dst")
-_NAMES = {"eth_dst": "dl_dst", "eth_src": "dl_src", "vlan_vid": "dl_vlan"}
+_ORDER += ("ipv4_dst", "ip_ttl", "arp_tpa", "arp_op", "icmpv4_type", "icmpv4_code")
+_NAMES = {
+    "eth_dst": "dl_dst",
+    "eth_src": "dl_src",
+    "vlan_vid": "dl_vlan",
+    "ipv4_dst": "nw_dst",
+    "ip_ttl": "nw_ttl",
+    "icmpv4_type": "icmp_type",
+    "icmpv4_code": "icmp_code",
+}
+_DECIMAL = ("in_port", "ip_ttl", "arp_op", "icmpv4_type", "icmpv4_code")
+_PROTOCOLS = {(0x0800, None): "ip", (0x0806, None): "arp", (0x0800, 1): "icmp", (0x0800, 17): "udp"}
+_TARGETS = {"ipv4_src": "ip_src", "ipv4_dst": "ip_dst", "icmpv4_type": "icmp_type"}
+_MOVED = {
+    "eth_src": "NXM_OF_ETH_SRC[]",
+    "eth_dst": "NXM_OF_ETH_DST[]",
+    "ipv4_src": "NXM_OF_IP_SRC[]",
+    "ipv4_dst": "NXM_OF_IP_DST[]",
+}
 _LEARN_NAMES = {
     "reg4": "NXM_NX_REG4[]",
     "reg5": "NXM_NX_REG5[]",
@@ -33,7 +51,9 @@ def _condition(name: str, value: int, mask: Any) -> str:
         return f"dl_vlan={value - 0x1000}"
     if FIELDS[name].kind == "mac":
         text = format_value(name, value) + ("" if mask is None else "/" + format_value(name, mask))
-    elif name == "in_port":
+    elif FIELDS[name].kind == "ip4":
+        text = format_value(name, value) + ("" if mask is None else f"/{bin(mask).count('1')}")
+    elif name in _DECIMAL:
         text = str(value)
     else:
         text = _number(value) + ("" if mask is None else "/" + hex(mask))
@@ -43,7 +63,9 @@ def _condition(name: str, value: int, mask: Any) -> str:
 def _set(name: str, value: int) -> str:
     field = _wire_name(name)
     shown = str(value) if field == "vlan_vid" else _number(value)
-    return f"set_field:{shown}->{field}"
+    if FIELDS[field].kind in ("mac", "ip4"):
+        shown = format_value(field, value)
+    return f"set_field:{shown}->{_TARGETS.get(field, field)}"
 
 
 def _learn(action: Any, layout: Layout) -> str:
@@ -69,6 +91,9 @@ def _action(action: Any, layout: Layout) -> str:
         "clear": lambda: "clear_actions",
         "resubmit": lambda: f"resubmit(,{layout.tables[action[1]]})",
         "learn": lambda: _learn(action, layout),
+        "dec_ttl": lambda: "dec_ttl",
+        "set_ttl": lambda: f"mod_nw_ttl:{action[1]}",
+        "move": lambda: f"move:{_MOVED[action[1]]}->{_MOVED[action[3]]}",
     }
     return simple[kind]()
 
@@ -94,12 +119,18 @@ def flow_line(flow: Flow, layout: Layout) -> str:
     """Return a row as one line of a dump."""
     conditions = flow.match if layout.nicira else _in_metadata(flow.match)
     found = {_wire_name(name): _condition(_wire_name(name), value, mask) for name, value, mask in conditions}
-    words = ([f"priority={flow.priority}"] if flow.priority != 0x8000 else []) + [found[name] for name in _ORDER if name in found]
+    values = {name: value for name, value, _ in conditions}
+    words = [f"priority={flow.priority}"] if flow.priority != 0x8000 else []
+    if "eth_type" in values:
+        words.append(_PROTOCOLS[values["eth_type"], values.get("ip_proto")])
+    words += [found[name] for name in _ORDER if name in found]
     head = [f"cookie={flow.cookie:#x}"] if flow.cookie else []
     table = layout.tables[flow.table]
     head += [f"table={table}"] if table else []
+    head += [f"idle_timeout={flow.idle_s}"] if flow.idle_s else []
     head += [f"hard_timeout={flow.hard_s}"] if flow.hard_s else []
-    return ", ".join([*head, ",".join(words)]) + " actions=" + ",".join(_actions(flow, layout))
+    first = "send_flow_rem " if flow.flags & SEND_FLOW_REM else ""
+    return ", ".join([*head, first + ",".join(words)]) + " actions=" + ",".join(_actions(flow, layout))
 
 
 def group_line(group: Group, layout: Layout) -> str:

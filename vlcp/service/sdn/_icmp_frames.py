@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple, Optional
 
-from vlcp.utils.ethernet import checksum
+from vlcp.utils.ethernet import checksum, checksum2
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
 HOST_UNREACHABLE, PORT_UNREACHABLE = 1, 3
@@ -56,7 +56,7 @@ def echo_reply(packet: Packet, mac: int, ip_id: int) -> Optional[bytes]:
     request = packet.payload
     total = int.from_bytes(packet.header[2:4], "big")
     complete = len(packet.header) + len(request) == total
-    if packet.protocol != _ICMP or packet.fragment or not complete or len(request) < 8 or checksum(request):
+    if packet.protocol != _ICMP or packet.fragment or not complete or len(request) < 8 or checksum2(checksum(request)):
         return None
     if request[:2] != bytes((ECHO_REQUEST, 0)):
         return None
@@ -88,13 +88,13 @@ def _single(address: int) -> bool:
 
 
 def _message(kind: int, code: int, rest: bytes) -> bytes:
-    total = checksum(bytes((kind, code, 0, 0)) + rest)
+    total = checksum2(checksum(bytes((kind, code, 0, 0)) + rest))
     return bytes((kind, code)) + total.to_bytes(2, "big") + rest
 
 
 def _frame(eth_dst: int, eth_src: int, source: int, target: int, ip_id: int, message: bytes) -> bytes:
     values = [0x45, 0, _IPV4_SIZE + len(message), ip_id & 0xFFFF, 0, _TTL, _ICMP, 0, source, target]
-    values[7] = checksum(_IPV4.pack(*values))
+    values[7] = checksum2(checksum(_IPV4.pack(*values)))
     addresses = eth_dst.to_bytes(6, "big") + eth_src.to_bytes(6, "big")
     return addresses + _IPV4_TYPE.to_bytes(2, "big") + _IPV4.pack(*values) + message
 

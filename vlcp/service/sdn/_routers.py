@@ -8,6 +8,8 @@ from vlcp.service.sdn._members import Save, Walk, follow
 from vlcp.utils.netutils import parse_ip4_address, parse_ip4_network
 from vlcp.utils.networkmodel import SubNetMap, VRouter
 
+_ROUTER = VRouter._prefix + "."
+
 Report = Callable[[str, Exception], None]
 
 
@@ -78,7 +80,7 @@ def routers_of(values: Mapping[str, Any], report: Report) -> Dict[str, Router]:
 
     :param report: called with a key and an error for what cannot be read; it is left out
     """
-    return {key: _router(key, value, values, report) for key, value in values.items() if isinstance(value, VRouter)}
+    return {key: _router(key, value, values, report) for key, value in values.items() if key.startswith(_ROUTER)}
 
 
 def _router(key: str, router: Any, values: Mapping[str, Any], report: Report) -> Router:
