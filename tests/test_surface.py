@@ -22,10 +22,6 @@ OWED: tuple[str, ...] = (
     # Redis and ZooKeeper
     "vlcp.scripts.migratedb",
     "vlcp.scripts.repairphymapdb",
-    # the overlay, ARP and DHCP
-    "vlcp.service.sdn.vxlancast",
-    "vlcp.service.sdn.plugins.networkvxlandriver",
-    "vlcp.utils.vxlandiscover",
     # routers
     # applications, console and remote calls
     "vlcp.service.debugging.console",

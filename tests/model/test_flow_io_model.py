@@ -179,6 +179,25 @@ def test_changes_one_by_one_give_the_same_view_as_everything_at_once(seed):
     assert switch.state() == fresh.state()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_new_instance_takes_over_a_view_from_which_things_have_gone_meanwhile(seed):
+    world = World(seed)
+    switch = Switch(world.database, world.local, Numbers(), forwarding=False)
+    for _ in range(80):
+        world.step(switch)
+    switch.settle()
+    for _ in range(10):
+        world.step(switch)
+    following, fresh = (
+        Switch(world.database, LocalPorts(), Numbers(switch.numbers.frozen()), forwarding=False) for _ in range(2)
+    )
+    following.view = switch.view
+    for one in (following, fresh):
+        one.model.ports_changed(one.local.replace(world.openflow.values(), world.ovsdb.values()))
+        one.settle()
+    assert following.state() == fresh.state()
+
+
 def test_networks_that_a_router_joins_to_a_local_one_are_present():
     world = World(1)
     database = world.database

@@ -197,6 +197,13 @@ def test_what_was_taken_and_not_sent_is_owed_again():
     assert ledger.pending(0.0) == changes
 
 
+def test_rows_are_sent_in_the_order_in_which_they_were_wanted():
+    ledger = Ledger()
+    rows = [Flow("t", 1, match(in_port=number), (output(number),)) for number in (5, 3, 9, 1, 7)]
+    ledger.want("owner", rows)
+    assert ledger.pending(0.0).flows_set == tuple(rows)
+
+
 def test_the_dump_says_why_each_row_is_there():
     ledger = Ledger()
     ledger.want_part("l2switch", "port-1", [Flow("t", 1, (), (output(1),))])

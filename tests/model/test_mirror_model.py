@@ -125,9 +125,24 @@ def test_an_unchanged_value_holds_over_several_turns_and_keeps_its_object():
 def test_a_change_without_notice_is_reported():
     mirror = Mirror()
     mirror.advance({"a": Value("a", 1), "b": Value("b", 1)})
-    assert mirror.mark("a", None)
+    assert mirror.mark("a", (1, 2))
     result = mirror.advance({"a": Value("a", 2), "b": Value("b", 2)})
     assert (result.changed, result.unforeseen) == ({"a", "b"}, {"b"})
+
+
+@pytest.mark.parametrize("noted", [None, (1, 2), (1, -1)])
+def test_a_change_after_the_one_that_was_noted_is_reported(noted):
+    mirror = Mirror()
+    mirror.advance({"a": Value("a", 1), "b": Value("b", 1)})
+    assert mirror.mark("a", noted)
+    assert mirror.advance({"a": Value("a", 3)}).unforeseen == {"a"}
+
+
+def test_a_removal_is_reported_unless_it_was_noted():
+    mirror = Mirror()
+    mirror.advance({key: Value(key, 1) for key in "abc"})
+    assert mirror.mark("a", (5, -1)) and mirror.mark("b", (1, 2))
+    assert mirror.advance(dict.fromkeys("abc")).unforeseen == {"b", "c"}
 
 
 def test_notices_of_what_is_known_are_ignored():

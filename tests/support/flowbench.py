@@ -61,7 +61,12 @@ class FakeOvsdbPorts(Module):
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
-        self.create_api(api(self.getports, self.apiroutine), api(self.resync, self.apiroutine))
+        self.create_api(*[api(method, self.apiroutine) for method in (self.getports, self.getportoptions, self.resync)])
+
+    async def getportoptions(self, datapathid, portno, vhost=""):
+        """Return the options of a port."""
+        port = self.ports.get(portno)
+        return None if port is None else port.get("options", {})
 
     async def getports(self, datapathid, vhost=""):
         """Return all ports."""

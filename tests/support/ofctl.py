@@ -8,6 +8,7 @@ from vlcp.service.sdn._flows.encode import Layout, _in_metadata, _metadata_bits
 from vlcp.service.sdn._flows.fields import FIELDS, LOGICAL, format_value
 from vlcp.service.sdn._flows.spec import SEND_FLOW_REM, Flow, Group
 
+<<<<<<< HEAD
 _ORDER = ("tun_id", "reg4", "reg5", "reg6", "reg7", "metadata", "in_port", "vlan_vid", "eth_src", "eth_dst")
 _ORDER += ("ipv4_dst", "ip_ttl", "arp_tpa", "arp_op", "icmpv4_type", "icmpv4_code")
 _NAMES = {
@@ -27,6 +28,19 @@ _MOVED = {
     "eth_dst": "NXM_OF_ETH_DST[]",
     "ipv4_src": "NXM_OF_IP_SRC[]",
     "ipv4_dst": "NXM_OF_IP_DST[]",
+=======
+_ORDER = (
+    *("tun_id", "reg4", "reg5", "reg6", "reg7", "metadata", "in_port", "vlan_vid", "eth_src", "eth_dst"),
+    *("ipv4_dst", "arp_tpa", "arp_op", "udp_dst"),
+)
+_NAMES = {"eth_dst": "dl_dst", "eth_src": "dl_src", "vlan_vid": "dl_vlan", "ipv4_dst": "nw_dst", "udp_dst": "tp_dst"}
+_PROTOCOLS = {(0x0806, None): "arp", (0x0800, None): "ip", (0x0800, 17): "udp"}
+_MOVE_NAMES = {
+    "arp_spa": "NXM_OF_ARP_SPA[]",
+    "arp_tpa": "NXM_OF_ARP_TPA[]",
+    "arp_sha": "NXM_NX_ARP_SHA[]",
+    "arp_tha": "NXM_NX_ARP_THA[]",
+>>>>>>> main
 }
 _LEARN_NAMES = {
     "reg4": "NXM_NX_REG4[]",
@@ -35,6 +49,9 @@ _LEARN_NAMES = {
     "eth_dst": "NXM_OF_ETH_DST[]",
     "eth_src": "NXM_OF_ETH_SRC[]",
     "in_port": "OXM_OF_IN_PORT[]",
+    "tun_id": "NXM_NX_TUN_ID[]",
+    "tun_src": "NXM_NX_TUN_IPV4_SRC[]",
+    "tun_dst": "NXM_NX_TUN_IPV4_DST[]",
 }
 
 
@@ -49,11 +66,15 @@ def _number(value: int) -> str:
 def _condition(name: str, value: int, mask: Any) -> str:
     if name == "vlan_vid":
         return f"dl_vlan={value - 0x1000}"
-    if FIELDS[name].kind == "mac":
+    if FIELDS[name].kind in ("mac", "ip4"):
         text = format_value(name, value) + ("" if mask is None else "/" + format_value(name, mask))
+<<<<<<< HEAD
     elif FIELDS[name].kind == "ip4":
         text = format_value(name, value) + ("" if mask is None else f"/{bin(mask).count('1')}")
     elif name in _DECIMAL:
+=======
+    elif name in ("in_port", "arp_op", "udp_dst"):
+>>>>>>> main
         text = str(value)
     else:
         text = _number(value) + ("" if mask is None else "/" + hex(mask))
@@ -62,23 +83,43 @@ def _condition(name: str, value: int, mask: Any) -> str:
 
 def _set(name: str, value: int) -> str:
     field = _wire_name(name)
+<<<<<<< HEAD
     shown = str(value) if field == "vlan_vid" else _number(value)
     if FIELDS[field].kind in ("mac", "ip4"):
         shown = format_value(field, value)
     return f"set_field:{shown}->{_TARGETS.get(field, field)}"
+=======
+    shown = str(value) if field in ("vlan_vid", "arp_op") else _number(value)
+    if FIELDS[field].kind in ("mac", "ip4"):
+        shown = format_value(field, value)
+    return f"set_field:{shown}->{field}"
+>>>>>>> main
 
 
 def _learn(action: Any, layout: Layout) -> str:
     _, table, _, cookie, hard_s, specs = action
-    parts = [f"table={layout.tables[table]}", f"hard_timeout={hard_s}", f"cookie={cookie:#x}"]
-    for kind, target, _, _, source, _ in specs:
+    parts = [f"table={layout.tables[table]}", f"hard_timeout={hard_s}", *([f"cookie={cookie:#x}"] if cookie else [])]
+    for kind, target, offset, _, source, value in specs:
+        if source is None:
+            name = _wire_name(target)
+            parts.append(f"{name}={value:#x}" if kind == "match" else f"load:{value:#x}->NXM_NX_{name.upper()}[{offset}]")
+            continue
         to, origin = _LEARN_NAMES[_wire_name(target)], _LEARN_NAMES[_wire_name(source)]
         parts.append(f"{to}={origin}" if kind == "match" else f"load:{origin}->{to}")
     return f"learn({','.join(parts)})"
 
 
+def _move(action: Any) -> str:
+    names = {**_LEARN_NAMES, **_MOVE_NAMES}
+    return f"move:{names[_wire_name(action[1])]}->{names[_wire_name(action[3])]}"
+
+
 def _action(action: Any, layout: Layout) -> str:
     kind = action[0]
+    if kind == "load":
+        return f"load:{_number(action[4])}->NXM_NX_{_wire_name(action[1]).upper()}[{action[2]}]"
+    if kind == "move":
+        return _move(action)
     if kind == "set":
         return _set(action[1], action[2])
     if kind == "output":
@@ -102,8 +143,10 @@ def _actions(flow: Flow, layout: Layout) -> Iterable[str]:
     metadata = [0, 0]
     goto = []
     for action in flow.do:
-        if action[0] in ("next", "goto"):
-            table = layout.next_tables[flow.table] if action[0] == "next" else action[1]
+        if action[0] in ("next", "goto", "after"):
+            table = flow.table if action[0] == "next" else action[1]
+            if action[0] != "goto":
+                table = layout.next_tables[table]
             goto = [f"goto_table:{layout.tables[table]}"]
         elif not layout.nicira and action[0] == "set" and action[1] in LOGICAL:
             value, mask = _metadata_bits(action)
@@ -118,8 +161,14 @@ def _actions(flow: Flow, layout: Layout) -> Iterable[str]:
 def flow_line(flow: Flow, layout: Layout) -> str:
     """Return a row as one line of a dump."""
     conditions = flow.match if layout.nicira else _in_metadata(flow.match)
+<<<<<<< HEAD
     found = {_wire_name(name): _condition(_wire_name(name), value, mask) for name, value, mask in conditions}
     values = {name: value for name, value, _ in conditions}
+=======
+    values = {name: value for name, value, _ in conditions}
+    shown = [row for row in conditions if row[0] not in ("eth_type", "ip_proto")]
+    found = {_wire_name(name): _condition(_wire_name(name), value, mask) for name, value, mask in shown}
+>>>>>>> main
     words = [f"priority={flow.priority}"] if flow.priority != 0x8000 else []
     if "eth_type" in values:
         words.append(_PROTOCOLS[values["eth_type"], values.get("ip_proto")])

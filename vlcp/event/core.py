@@ -239,14 +239,17 @@ class Scheduler(Registry):
 
     def _loop(self) -> None:
         while self._alive():
-            self._mark = self.current_time = self._clock()
-            if self._quit_request is not None:
-                self._quit_runnables()
-            self._run_batch()
-            self._send_turn_events()
-            self._poll()
-            self._fire_timers()
-            self._wake_yielded()
+            self._turn()
+
+    def _turn(self) -> None:
+        self._mark = self.current_time = self._clock()
+        if self._quit_request is not None:
+            self._quit_runnables()
+        self._run_batch()
+        self._send_turn_events()
+        self._poll()
+        self._fire_timers()
+        self._wake_yielded()
 
     def _alive(self) -> bool:
         if self._quit_deadline is not None and self._clock() >= self._quit_deadline:

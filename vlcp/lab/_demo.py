@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Callable
 
-from vlcp.lab._plan import TRUNK
-from vlcp.lab._shell import LabError
+from vlcp.lab._plan import TRUNK, TUNNEL
+from vlcp.lab._shell import LabError, wait_until
 from vlcp.lab.controller import Controller
 from vlcp.lab.topology import Lab
 
@@ -16,13 +16,17 @@ SUBNET = "subnet1"
 def configure(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
     """Make one logical network over all hypervisors with ``endpoints`` endpoints on each, and ping.
 
-    The physical network is of type ``local`` on one hypervisor and a VLAN trunk between several.
+    The physical network is of type ``local`` on one hypervisor and a VLAN trunk between several, or of
+    type ``vxlan``.
 
     :raises LabError: a call failed, or an endpoint does not answer
     """
     controller = next(iter(lab.hosts.values())).controller
     say(f"logical network {NETWORK}, configured in namespace {controller.namespace} with:")
-    if len(lab.hosts) == 1:
+    if lab.plan.network == "vxlan":
+        _call(controller, say, "createphysicalnetwork", type="vxlan", vnirange="`[[10000,20000]]`", id="phys1")
+        _call(controller, say, "createphysicalport", physicalnetwork="phys1", name=TUNNEL)
+    elif len(lab.hosts) == 1:
         _call(controller, say, "createphysicalnetwork", type="local", id="phys1")
     else:
         for host in lab.hosts.values():
@@ -36,6 +40,7 @@ def configure(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
         _add_endpoint(lab, controller, say, host, number + 1)
     for name in lab.hosts:
         lab.hosts[name].wait_settled()
+    _wait_reachable(lab)
     say("ping:")
     if not ping_all(lab, 3, say):
         raise LabError("an endpoint did not answer")
@@ -51,6 +56,13 @@ def _add_endpoint(lab: Lab, controller: Controller, say: Callable[[str], None], 
     port, mac = f"port{number}", lab.free_mac()
     result = _call(controller, say, "createlogicalport", id=port, logicalnetwork=NETWORK, subnet=SUBNET, mac_address=mac)
     lab.add_endpoint(f"ep{number}", host, port, NETWORK, f"{result[0]['ip_address']}/24", mac)
+
+
+def _wait_reachable(lab: Lab) -> None:
+    """Wait until hypervisors have told each other where endpoints are."""
+    ends = list(lab.endpoints.values())
+    for source, target in zip(ends, ends[1:]):
+        wait_until(lambda source=source, target=target: source.ping(target.address, 1, wait_s=0.3).received, 10, "first answer")
 
 
 def ping_all(lab: Lab, count: int, say: Callable[[str], None]) -> bool:

@@ -8,6 +8,10 @@ from typing import Any, Mapping
 
 BRIDGE = "br0"
 TRUNK = "trunk0"
+UNDERLAY_BRIDGE = "br-phy"
+TUNNEL = "vxlan0"
+UNDERLAY_MTU = 1600
+NETWORKS = ("vlan", "vxlan")
 API_PORT = 8081
 OPENFLOW_PORT = 6653
 STARTUP = (
@@ -17,6 +21,12 @@ STARTUP = (
     "vlcp.service.manage.modulemanager.Manager",
     "vlcp.service.manage.webapi.WebAPI",
     "vlcp.service.utils.autoload.AutoLoad",
+)
+OVERLAY_STARTUP = (
+    *STARTUP,
+    "vlcp.service.sdn.vxlancast.VXLANCast",
+    "vlcp.service.sdn.arpresponder.ARPResponder",
+    "vlcp.service.sdn.dhcpserver.DHCPServer",
 )
 SQLITE = "vlcp.service.connection.sqlitedb.SQLiteDB"
 STORES = {
@@ -53,6 +63,7 @@ class LabPlan:
     database: str = "sqlite"
     databases: list[str] = field(default_factory=list)
     endpoints: list[EndpointPlan] = field(default_factory=list)
+    network: str = "vlan"
 
     def namespace(self, name: str) -> str:
         """Return the network namespace of a hypervisor, an endpoint or the underlay."""
@@ -64,6 +75,10 @@ class LabPlan:
             return f"10.255.0.{200 + self.databases.index(name)}"
         return f"10.255.0.{10 + self.hosts.index(name)}"
 
+    def tunnel_address(self, host: str) -> str:
+        """Return the address of a hypervisor on the underlay, for tunnels."""
+        return f"10.254.0.{10 + self.hosts.index(host)}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
         return asdict(self)
@@ -72,14 +87,25 @@ class LabPlan:
     def from_json(cls, data: Mapping[str, Any]) -> LabPlan:
         """Make a plan from what :meth:`to_json` gave."""
         endpoints = [EndpointPlan(**entry) for entry in data["endpoints"]]
-        return cls(data["prefix"], data["directory"], list(data["hosts"]), data["database"], list(data["databases"]), endpoints)
+        return cls(
+            data["prefix"],
+            data["directory"],
+            list(data["hosts"]),
+            data["database"],
+            list(data["databases"]),
+            endpoints,
+            data["network"],
+        )
 
 
-def make_plan(prefix: str, directory: str, hosts: int, database: str = "sqlite", zookeeper_nodes: int = 1) -> LabPlan:
+def make_plan(
+    prefix: str, directory: str, hosts: int, database: str = "sqlite", zookeeper_nodes: int = 1, network: str = "vlan"
+) -> LabPlan:
     """Return the plan of a laboratory with ``hosts`` hypervisors and no endpoints.
 
     :param database: ``sqlite`` (one file that all controllers share), ``redis`` or ``zookeeper``
     :param zookeeper_nodes: number of nodes of a ZooKeeper ensemble
+    :param network: what joins hypervisors: ``vlan`` (a trunk) or ``vxlan`` (tunnels)
 
     :raises ValueError: a name or number that cannot work, with the reason
     """
@@ -89,13 +115,15 @@ def make_plan(prefix: str, directory: str, hosts: int, database: str = "sqlite",
         raise ValueError(f"hosts {hosts}: 1 to 64")
     if database not in STORES:
         raise ValueError(f"database {database!r}: one of {', '.join(STORES)}")
+    if network not in NETWORKS:
+        raise ValueError(f"network {network!r}: one of {', '.join(NETWORKS)}")
     if zookeeper_nodes not in (1, 3, 5):
         raise ValueError(f"ZooKeeper nodes {zookeeper_nodes}: 1, 3 or 5")
     if len(directory) > LONGEST_SOCKET_DIRECTORY:
         raise ValueError(f"directory {directory!r}: longer than {LONGEST_SOCKET_DIRECTORY} characters, too long for sockets")
     nodes = {"sqlite": 0, "redis": 1, "zookeeper": zookeeper_nodes}[database]
     databases = [f"db{number + 1}" for number in range(nodes)]
-    return LabPlan(prefix, directory, [f"hv{number + 1}" for number in range(hosts)], database, databases)
+    return LabPlan(prefix, directory, [f"hv{number + 1}" for number in range(hosts)], database, databases, network=network)
 
 
 def controller_config(plan: LabPlan, host: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -115,6 +143,9 @@ def controller_config(plan: LabPlan, host: str, extra: Mapping[str, Any] | None 
         "server.startup": STARTUP,
     }
     config.update(_store_config(plan))
+    if plan.network == "vxlan":
+        config["server.startup"] = OVERLAY_STARTUP
+        config["module.vxlancast.learning"] = False
     config.update(extra or {})
     return config
 

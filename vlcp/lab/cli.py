@@ -10,6 +10,7 @@ import time
 from typing import Callable, Iterator, Sequence
 
 from vlcp.lab import _demo
+from vlcp.lab._plan import NETWORKS
 from vlcp.lab._shell import LabError
 from vlcp.lab.check import check
 from vlcp.lab.faults import FAULTS, make_fault
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--hosts", type=int, default=1, help="number of hypervisors (default: %(default)s)")
     up.add_argument("--db", default="sqlite", choices=("sqlite", "redis", "zookeeper"), help="store (default: %(default)s)")
     up.add_argument("--zk-nodes", type=int, default=1, help="nodes of the ZooKeeper ensemble (default: %(default)s)")
+    up.add_argument("--network", default="vlan", choices=NETWORKS, help="what joins hypervisors (default: %(default)s)")
     up.add_argument("--endpoints", type=int, default=2, help="endpoints for each hypervisor (default: %(default)s)")
     up.add_argument("--bare", action="store_true", help="no networks and no endpoints: configure it yourself with curl")
     up.add_argument("--foreground", action="store_true", help="stay until Ctrl-C, then remove everything")
@@ -68,7 +70,8 @@ def terminate_as_interrupt() -> Iterator[None]:
 
 def command_up(arguments: argparse.Namespace) -> int:
     """Make a laboratory; in the foreground keep it until Ctrl-C."""
-    lab = Lab.create(arguments.prefix, arguments.directory, arguments.hosts, arguments.db, arguments.zk_nodes, say)
+    size = (arguments.hosts, arguments.db, arguments.zk_nodes)
+    lab = Lab.create(arguments.prefix, arguments.directory, *size, say, arguments.network)
     with terminate_as_interrupt():
         lab.up()
         try:

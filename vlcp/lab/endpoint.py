@@ -66,6 +66,16 @@ class Endpoint:
     def create(self) -> None:
         """Make the namespace, the cable, and the port with its ``iface-id``."""
         run(["ip", "netns", "add", self.namespace])
+        self._connect()
+
+    def move(self, host: Hypervisor) -> None:
+        """Take the cable off the hypervisor and put it into another one, with the same addresses."""
+        self.host.delete_port(self.port_name)
+        run(["ip", "-n", self.namespace, "link", "delete", "eth0"])
+        self.host = host
+        self._connect()
+
+    def _connect(self) -> None:
         run(
             ["ip", "link", "add", "name", "eth0", "netns", self.namespace, "address", self.plan.mac, "type", "veth"]
             + ["peer", "name", self.port_name, "netns", self.host.namespace]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Mapping
 
-from vlcp.lab._shell import LabError
+from vlcp.lab._shell import LabError, inside, run
 from vlcp.lab.database import set_management_link
 from vlcp.lab.topology import Lab
 
@@ -54,6 +54,12 @@ def resume_db(lab: Lab, node: str) -> None:
     lab.database(node).resume()
 
 
+def reset_db(lab: Lab, host: str) -> None:
+    """Reset a hypervisor's connections to the database servers."""
+    for node in lab.databases.values():
+        run(inside(lab.host(host).namespace, ["ss", "-K", "dst", node.address]), check=False)
+
+
 def partition(lab: Lab, host: str, what: str) -> None:
     """Cut a hypervisor off from the databases (``db``) or from the other hypervisors (``underlay``)."""
     _set_link(lab, host, what, False)
@@ -78,7 +84,7 @@ FAULTS: Mapping[str, Callable[..., None]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(kill_controller, stop_controller, start_controller, kill_switch, start_switch),
-        *(kill_db, start_db, pause_db, resume_db, partition, heal),
+        *(kill_db, start_db, pause_db, resume_db, reset_db, partition, heal),
     )
 }
 

@@ -7,7 +7,7 @@ import os
 import re
 from typing import Mapping, Sequence
 
-from vlcp.lab._plan import BRIDGE, OPENFLOW_PORT, TRUNK, LabPlan
+from vlcp.lab._plan import BRIDGE, OPENFLOW_PORT, TRUNK, TUNNEL, UNDERLAY_BRIDGE, UNDERLAY_MTU, LabPlan
 from vlcp.lab._shell import LabError, inside, kill_all, run, wait_until
 from vlcp.lab.controller import Controller
 
@@ -63,6 +63,8 @@ class Hypervisor:
         self.vsctl("--no-wait", "init")
         self.vsctl("--no-wait", "set", "Open_vSwitch", ".", f"external_ids:system-id={self.name}")
         self._start(["ovs-vswitchd", f"unix:{self._database_socket}", *self.switch_options], "ovs-vswitchd")
+        if UNDERLAY_BRIDGE in self.vsctl("--no-wait", "list-br").split():
+            self._address_tunnel()
 
     def _start(self, argv: list[str], program: str) -> None:
         options = ["--pidfile", "--detach", "--no-chdir", f"--log-file={self.directory}/{program}.log", "-vconsole:off"]
@@ -111,6 +113,26 @@ class Hypervisor:
     def attach_trunk(self) -> None:
         """Make the cable to the underlay a port of the bridge, as a physical port of that name."""
         self.vsctl("--may-exist", "add-port", BRIDGE, TRUNK)
+
+    def attach_tunnel(self) -> None:
+        """Give the cable to the underlay to a bridge of its own with the tunnel address, and add the tunnel port."""
+        address = self.plan.tunnel_address(self.name)
+        cables = [(self.namespace, TRUNK), (self.plan.namespace("net"), self.name), (self.plan.namespace("net"), "under")]
+        for namespace, name in cables:
+            run(["ip", "-n", namespace, "link", "set", "dev", name, "mtu", str(UNDERLAY_MTU)])
+        self.vsctl(
+            *["add-br", UNDERLAY_BRIDGE, "--", "set", "Bridge", UNDERLAY_BRIDGE, "datapath_type=netdev"],
+            *["--", "add-port", UNDERLAY_BRIDGE, TRUNK],
+        )
+        self._address_tunnel()
+        options = [f"options:local_ip={address}", "options:remote_ip=flow", "options:key=flow"]
+        self.vsctl("add-port", BRIDGE, TUNNEL, "--", "set", "Interface", TUNNEL, "type=vxlan", *options)
+
+    def _address_tunnel(self) -> None:
+        """Give the tunnel address to the bridge's own interface, which is another one when the switch has restarted."""
+        address = f"{self.plan.tunnel_address(self.name)}/24"
+        run(["ip", "-n", self.namespace, "address", "replace", address, "dev", UNDERLAY_BRIDGE])
+        run(["ip", "-n", self.namespace, "link", "set", "dev", UNDERLAY_BRIDGE, "up"])
 
     def add_port(self, name: str, external_ids: Mapping[str, str], options: Sequence[str] = ()) -> None:
         """Add an interface of this namespace to the bridge.

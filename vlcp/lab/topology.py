@@ -44,14 +44,16 @@ class Lab:
         database: str = "sqlite",
         zookeeper_nodes: int = 1,
         say: Callable[[str], None] | None = None,
+        network: str = "vlan",
     ) -> Lab:
         """Return a laboratory that is not up yet.
 
+        :param network: what joins hypervisors, ``vlan`` or ``vxlan``
         :raises LabError: this machine cannot hold one, or the names cannot work
         """
         check_machine()
         try:
-            plan = make_plan(prefix, directory or default_directory(prefix), hosts, database, zookeeper_nodes)
+            plan = make_plan(prefix, directory or default_directory(prefix), hosts, database, zookeeper_nodes, network)
         except ValueError as error:
             raise LabError(str(error)) from None
         return cls(plan, say)
@@ -86,6 +88,8 @@ class Lab:
             for name, host in self.hosts.items():
                 self._say(f"hypervisor {name}: namespace {host.namespace}, Open vSwitch with bridge br0 (userspace datapath)")
                 host.create()
+                if self.plan.network == "vxlan":
+                    host.attach_tunnel()
                 attach_to_management(self.plan, name)
             self._create_databases()
             if controllers:

@@ -1,6 +1,8 @@
-"""Events of Redis connections; :mod:`vlcp.protocol.redis` offers them."""
+"""Events and exceptions of Redis connections; :mod:`vlcp.protocol.redis` offers them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from vlcp.event.event import Event, withIndices
 
@@ -45,3 +47,25 @@ class RedisSubscribeMessageEvent(Event):
     __module__ = "vlcp.protocol.redis"
     MESSAGE = "message"
     PMESSAGE = "pmessage"
+
+
+class RedisProtocolException(Exception):
+    """The connection is down, or the server broke the protocol."""
+
+    __module__ = "vlcp.protocol.redis"
+
+
+class RedisTimeoutException(RedisProtocolException):
+    """The server did not reply in time; the session is of no use any more."""
+
+    __module__ = "vlcp.protocol.redis"
+
+
+class RedisReplyException(Exception):
+    """The server answered with an error; its text begins with a word in capitals that says which."""
+
+    __module__ = "vlcp.protocol.redis"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind = str(args[0]).partition(" ")[0] if args else ""

@@ -86,7 +86,7 @@ class ZooKeeperException(Exception):
 
 
 class ZooKeeperRetryException(ZooKeeperException):
-    """Connection lost or not connected on handshake
+    """The connection was not up, or went down, before the request was sent: it may be repeated.
 
     :param responses: what was answered of the extra packets before
     """
@@ -97,11 +97,11 @@ class ZooKeeperRetryException(ZooKeeperException):
 
 
 class ZooKeeperSessionExpiredException(ZooKeeperException):
-    """Handshake reports the session is expired"""
+    """The server does not know the session any more, which a connection wanted to go on with."""
 
 
 class ZooKeeperRequestTooLargeException(ZooKeeperException):
-    """Request is too large, which may break every thing, so we reject it"""
+    """A request is longer than servers accept; they would drop the connection, so it is not sent."""
 
 
 @withIndices("priority")
@@ -123,31 +123,31 @@ class ZooKeeperWriteEvent(ConnectionWriteEvent):
 
 @defaultconfig
 class ZooKeeper(Protocol):
-    """ZooKeeper protocol"""
+    """The protocol of ZooKeeper servers: requests with responses in their order, and watch events."""
 
     parse_errors = (ZooKeeperProtocolException,)
 
-    #: Usually we should connect to another server, this is done by ZooKeeperClient
+    #: False: after the end of a connection ZooKeeperClient goes to another server
     _default_persist = False
-    #: Default ZooKeeper port
+    #: Port of URLs that name none
     _default_defaultport = 2181
     #: (inherited)
     _default_createqueue = True
     #: (inherited)
     _default_buffersize = 524288
-    #: Limit the response and watcher queue size
+    #: Length of the queue of responses and watch events of each connection
     _default_messagequeuesize = 1024
-    #: Send ping command when the connection is idle
+    #: Seconds without received data until a ping is sent; None for never
     _default_keepalivetime = None
     #: (inherited)
     _default_writekeepalivetime = 5
-    #: Disconnect when the ping command does not receive response
+    #: Seconds that the answer to a ping may take before the connection is dropped
     _default_keepalivetimeout = 10
     #: (inherited)
     _default_connect_timeout = 5
     #: (inherited)
     _default_tcp_nodelay = True
-    #: Limit the data write queue size
+    #: Length of the write queue of each connection
     _default_writequeuesize = 1024
     #: Longest packet in bytes that is accepted from a server
     _default_messagelimit = 67108864
@@ -163,7 +163,7 @@ class ZooKeeper(Protocol):
         )
 
     async def init(self, connection: Any) -> None:
-        """routine for connection initialization"""
+        """Make the state of the first session, and a write queue that sends urgent requests first; see :meth:`Protocol.init`."""
         connection.wire = Wire()
         if self.createqueue:
             queue = connection.scheduler.queue
@@ -180,7 +180,7 @@ class ZooKeeper(Protocol):
         await self._announce(connection, ZooKeeperConnectionStateEvent.UP)
 
     async def reconnect_init(self, connection: Any) -> None:
-        """routine for reconnect"""
+        """Make the state of a further session; see :meth:`Protocol.reconnect_init`."""
         connection.wire = Wire()
         await self._announce(connection, ZooKeeperConnectionStateEvent.UP)
 
@@ -188,12 +188,12 @@ class ZooKeeper(Protocol):
         await connection.wait_for_send(ZooKeeperConnectionStateEvent(state, connection, connection.connmark, self))
 
     async def error(self, connection: Any) -> None:
-        """routine for connection error"""
+        """Let those who wait for responses know; see :meth:`Protocol.error`."""
         await super().error(connection)
         await self._end(connection)
 
     async def closed(self, connection: Any) -> None:
-        """routine for connection closed"""
+        """Let those who wait for responses know; see :meth:`Protocol.closed`."""
         await super().closed(connection)
         await self._end(connection)
 
@@ -202,12 +202,12 @@ class ZooKeeper(Protocol):
         await self._announce(connection, ZooKeeperConnectionStateEvent.DOWN)
 
     async def notconnected(self, connection: Any) -> None:
-        """routine for connect failed and not retrying"""
+        """Announce that the connection could not be made; see :meth:`Protocol.notconnected`."""
         _logger.debug("cannot connect: %r", connection)
         await self._announce(connection, ZooKeeperConnectionStateEvent.NOTCONNECTED)
 
     async def keepalive(self, connection: Any) -> None:
-        """routine executed when there has been a long time since last data arrival. Check if the connection is down."""
+        """Send a ping, ahead of all else; drop the connection when no answer comes in ``keepalivetimeout`` seconds."""
         if not connection.wire.ready:
             return
         connmark = connection.connmark
@@ -220,11 +220,11 @@ class ZooKeeper(Protocol):
     # Sending
 
     def serialize(self, connection: Any, event: Any) -> Tuple[bytes, bool]:
-        """Serialize a write event to bytes, and return if it is EOF
+        """Return the bytes of a write event; see :meth:`Protocol.serialize`. From now on responses to its requests are expected.
 
-        :param connection: connection object
-        :param event: write event
-        :return: (bytes, EOF)
+        :param connection: connection
+        :param event: :class:`ZooKeeperWriteEvent`; requests of a batch that nobody waits for any more are left out
+        :return: (bytes, whether the sending side is to be closed behind them)
         """
         batch = getattr(event, "batch", None)
         if batch is None:
@@ -282,11 +282,10 @@ class ZooKeeper(Protocol):
         """Prepare requests whose responses come as events.
 
         :param connection: ZooKeeper connection
-        :param requests: a sequence of ZooKeeper requests
+        :param requests: structs of :mod:`vlcp.utils.zookeeper`
         :param container: not needed
         :param priority: constant of :class:`ZooKeeperWriteEvent`
-        :return: (matchers, sendall), where matchers are event matchers for the requests; sendall is an async function
-                 to send to requests. Use ``await sendall()`` to send the requests.
+        :return: (a matcher for the response to each request, ``sendall``); nothing is sent before ``await sendall()``
         :raises ZooKeeperRequestTooLargeException: a request is too large; nothing is sent
         :raises ZooKeeperRetryException: from ``sendall``: the connection is down
         """
@@ -311,21 +310,18 @@ class ZooKeeper(Protocol):
         callback: Optional[Callable[[Any, Any], Any]] = None,
         priority: int = 0,
     ) -> Tuple[list, list, list]:
-        """Send requests by sequence, return all the results (including the lost ones)
+        """Send requests in their order and wait until each has its response, or cannot get it any more.
 
         If the waiting routine is terminated, requests that are not sent by then are not sent at all.
 
         :param connection: ZooKeeper connection
-        :param requests: a sequence of ZooKeeper requests: structs of :mod:`vlcp.utils.zookeeper`
+        :param requests: structs of :mod:`vlcp.utils.zookeeper`
         :param container: not needed
-        :param callback: if not None, ``callback(request, response)`` is called immediately after each response received;
-                         it must not raise
+        :param callback: ``callback(request, response)`` is called as soon as a response comes, and must not raise; or None
         :param priority: constant of :class:`ZooKeeperWriteEvent`
-        :return: (*responses*, *lost_responses*, *retry_requests*), where *responses* is a list of responses corresponded
-                 to the requests (None if response is not received); *lost_responses* is a list of requests that are sent
-                 but the responses are lost due to connection lost, it is the caller's responsibility to determine whether
-                 the call is succeeded or failed; *retry_requests* are the requests which are not sent and are safe to
-                 retry.
+        :return: (responses, lost, unsent). ``responses`` has one entry for each request, None where none came; ``lost`` lists
+            the requests that were sent before the connection broke, so that nobody knows whether they were carried out;
+            ``unsent`` lists those that may be sent again without harm
         :raises ZooKeeperRequestTooLargeException: a request is too large; nothing is sent
         """
         batch = await self.carry_out(connection, requests, callback, priority)
@@ -373,13 +369,8 @@ class ZooKeeper(Protocol):
     # Receiving
 
     def parse(self, connection: Any, data: Any, laststart: int) -> Tuple[list, int]:
-        """Parse input data into events
+        """Turn received bytes into events for responses and watches; see :meth:`Protocol.parse`.
 
-        :param connection: connection object
-        :param data: view for input data
-        :param laststart: last parsed position
-        :return: (events, keep) where events are parsed events to send, keep is the unused data length to be kept for
-                 next parse.
         :raises ZooKeeperProtocolException: the server broke the protocol, or a packet is over the limit
         """
         if laststart == len(data):

@@ -61,18 +61,18 @@ class _Context:
 
 @config("redisclient")
 class RedisClientBase(Configurable):
-    """Connect to Redis server
+    """One connection to a Redis server, with commands and scripts.
 
     :param conn: connection; None for one that is made when it is needed
     :param parent: the :class:`RedisClient` that the connection goes back to
     :param protocol: :class:`~vlcp.protocol.redis.Redis`; None for a new one
     """
 
-    #: Default connection URL for Redis client
+    #: The server: tcp://, ssl:// for TLS, or unix://; may have user and password
     _default_url = "tcp://localhost/"
-    #: Wait for the connection setup before raise an exception
+    #: Seconds to wait for a connection
     _default_timeout = 10
-    #: Select database
+    #: Number of the database, as for SELECT
     _default_db = 0
     #: User for AUTH; None for the default user. User and password may also be in the URL
     _default_user = None
@@ -144,8 +144,9 @@ class RedisClientBase(Configurable):
                 raise RedisConnectionDown(f"connecting failed: {conn!r}")
 
     async def shutdown(self, container: Any, force: bool = False) -> None:
-        """Shutdown all connections to Redis server
+        """Close the connection; the next command makes a new one, if it can.
 
+        :param container: routine container of the caller
         :param force: do not wait for replies that are still to come
         """
         conn, self._conn = self._conn, None
@@ -153,7 +154,7 @@ class RedisClientBase(Configurable):
             await conn.shutdown(force)
 
     async def release(self, container: Any) -> None:
-        """Release the connection, leave it to be reused later.
+        """Give the connection back to the client that it came from, for others.
 
         One that is still waiting for a reply, or has other settings than a new one, is closed instead.
         """
@@ -172,11 +173,12 @@ class RedisClientBase(Configurable):
         await self._parent._pool.give_back(conn, self._spoiled or self._dirty)
 
     def context(self, container: Any, release: bool = True, lockconn: bool = True) -> _Context:
-        """Use with statement (``with`` or ``async with``) to manage the connection
+        """Return a context manager (``with`` or ``async with``) for a series of commands.
 
-        :param release: if True (default), release the connection when leaving with scope
-        :param lockconn: if True (default), do not allow reconnect during with scope; execute commands on a disconnected
-                         connection raises exceptions.
+        :param container: routine container of the caller
+        :param release: give the connection back at the end
+        :param lockconn: all commands use one session; when it ends, later commands raise
+            :class:`RedisConnectionDown` or :class:`RedisConnectionRestarted` instead of using the next one
         """
         return _Context(self, container, release, lockconn)
 
@@ -193,8 +195,9 @@ class RedisClientBase(Configurable):
                 self._spoiled = True
 
     async def execute_command(self, container: Any, *args: Any, timeout: Optional[float] = None) -> Any:
-        """execute command on current connection
+        """Send a command and return the reply.
 
+        :param container: routine container of the caller
         :param args: name of the command and its parameters
         :param timeout: seconds for connecting and for the reply; None: ``self.timeout`` for connecting, no limit else
         :return: the reply
@@ -210,8 +213,9 @@ class RedisClientBase(Configurable):
         raise_first_exception: bool = False,
         timeout: Optional[float] = None,
     ) -> list:
-        """execute a batch of commands on current connection in pipeline mode
+        """Send several commands together and return their replies.
 
+        :param container: routine container of the caller
         :param cmds: commands, each a tuple of name and parameters
         :param raise_first_exception: raise the first error of the server instead of returning it in its place
         :param timeout: as in :meth:`execute_command`
@@ -237,19 +241,24 @@ class RedisClientBase(Configurable):
     # Scripts
 
     async def register_script(self, container: Any, script: str) -> tuple[str, str]:
-        """register a script to this connection.
+        """Load a Lua script into the server.
 
-        :return: registered script. This is a tuple (sha1, script). Pass the tuple to eval_registered, ensure_registered
-                 as registerd_script parameter.
+        :param container: routine container of the caller
+        :param script: source of the script
+        :return: (SHA1, source), for :meth:`eval_registered` and :meth:`ensure_registered`
         :raises RedisReplyException: the script cannot be compiled
         """
         sha1 = await self.execute_command(container, "SCRIPT", "LOAD", script)
         return (sha1.decode("ascii"), script)
 
     async def eval_registered(self, container: Any, registerd_script: tuple[str, str], *args: Any) -> Any:
-        """eval a registered script. If the script is not cached on the server, it is automatically cached.
+        """Run a script by its SHA1; its source is sent only if the server has forgotten it.
 
+        :param container: routine container of the caller
+        :param registerd_script: what :meth:`register_script` returned
         :param args: number of keys, keys, arguments
+        :return: the reply
+        :raises RedisReplyException: the script fails
         """
         sha1, script = registerd_script
         try:
@@ -260,10 +269,10 @@ class RedisClientBase(Configurable):
         return await self.execute_command(container, "EVAL", script, *args)
 
     async def ensure_registerd(self, container: Any, *scripts: tuple[str, str]) -> None:
-        """Ensure that these scripts are cached on the server. Important when using scripts with batch_execute.
+        """Load those of several scripts that the server has forgotten, so that a batch can run them by their SHA1.
 
-        :param container: routine container.
-        :param scripts: registered script tuples, return value of register_script
+        :param container: routine container of the caller
+        :param scripts: what :meth:`register_script` returned
         """
         if not scripts:
             return

@@ -60,14 +60,14 @@ class _ConnectionObject:
 
 
 class RedisClient(RedisClientBase):
-    """Redis client to communicate with Redis server. Several connections are created for different functions.
+    """A client of one Redis server, with a shared connection for commands, one for subscriptions, and more for what blocks.
 
-    :param url: connection url, e.g. 'tcp://localhost/'; 'ssl://' for TLS; may have user and password, as in
-                'tcp://user:password@host/'. If not specified, redisclient.url in configuration is used
-    :param db: default database. If not specified, redisclient.db in configuration is used, which defaults to 0.
-    :param protocol: use a pre-created protocol instance instead of creating a new instance
+    :param url: 'tcp://localhost/', 'ssl://' for TLS; may have user and password, as in 'tcp://user:password@host/'.
+        None for the setting ``redisclient.url``
+    :param db: number of the database; None for the setting ``redisclient.db``
+    :param protocol: :class:`~vlcp.protocol.redis.Redis`; None for a new one
     :param settings: user, password, key, certificate, ca_certs, bindaddress; None and missing ones are those of the
-                     configuration
+        configuration
     :raises ValueError: the URL has no host
     """
 
@@ -126,13 +126,12 @@ class RedisClient(RedisClientBase):
         return self._subscribed
 
     async def get_connection(self, container: Any) -> RedisClientBase:
-        """Get an exclusive connection, useful for blocked commands and transactions.
+        """Return a connection for the caller alone, as transactions and blocking commands need it.
 
-        You must call release or shutdown (not recommended) to return the connection after use.
+        Whoever has it calls ``release`` (or ``shutdown``) at the end; :meth:`RedisClientBase.context` does it.
 
         :param container: routine container
-        :return: RedisClientBase object, with some commands same as RedisClient like execute_command, batch_execute,
-                 register_script etc. Its first command waits until it is connected
+        :return: :class:`RedisClientBase`; its first command waits until it is connected
         :raises RedisConnectionDown: the client was shut down
         """
         exclusive = RedisClientBase(self._pool.take(container.scheduler), self)
@@ -140,15 +139,11 @@ class RedisClient(RedisClientBase):
         return exclusive
 
     async def execute_command(self, container: Any, *args: Any, timeout: Optional[float] = None) -> Any:
-        """Execute command on Redis server:
+        """Send a command on the connection that suits it, and return the reply.
 
-        - For (P)SUBSCRIBE/(P)UNSUBSCRIBE, the command is sent to the subscribe connection. It is recommended to use
-          (p)subscribe/(p)unsubscribe method instead of directly call the command
-        - For BLPOP, BRPOP, BRPOPLPUSH and their kin, the command is sent to a separated connection. The connection is
-          recycled after command returns.
-        - For other commands, the command is sent to the default connection.
-
-        Parameters and exceptions are those of :meth:`RedisClientBase.execute_command`.
+        (P)SUBSCRIBE and (P)UNSUBSCRIBE do what the methods with these names do; BLPOP, BRPOP, BRPOPLPUSH and their kin get a
+        connection of their own; the rest goes through the shared connection. Parameters and exceptions are those of
+        :meth:`RedisClientBase.execute_command`.
         """
         name = command_name(args)
         if name in ("SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE"):
@@ -177,7 +172,7 @@ class RedisClient(RedisClientBase):
         try:
             if not getattr(conn, "redis_ready", False):
                 await self._wait_until_up(container, conn, limit)
-            missing = [key for key in dict.fromkeys(keys) if key not in conn.redis_channels[kind]]
+            missing = [key for key in dict.fromkeys(keys) if key not in conn.wire.channels[kind]]
             if missing:
                 await self._send_subscription(container, conn, kind, missing, limit - (container.scheduler.current_time - begin))
         except BaseException:
@@ -201,7 +196,7 @@ class RedisClient(RedisClientBase):
         conn = self._subscribed
         if conn is None or not getattr(conn, "redis_ready", False):
             return
-        unused = [key for key in unused if key in conn.redis_channels[kind]]
+        unused = [key for key in unused if key in conn.wire.channels[kind]]
         if not unused:
             return
         try:
@@ -211,47 +206,44 @@ class RedisClient(RedisClientBase):
             return
 
     async def subscribe(self, container: Any, *keys: str, timeout: Optional[float] = None) -> list:
-        """Subscribe to specified channels
+        """Subscribe to channels.
 
         :param container: routine container
-        :param keys: subscribed channels
+        :param keys: names of the channels
         :param timeout: seconds until the server has confirmed; None for ``self.timeout``
-        :return: list of event matchers for the specified channels
+        :return: a matcher for the messages of each channel
         :raises RedisConnectionDown: no confirmation; they are not subscribed
         """
         return await self._subscribe(container, "subscribe", keys, timeout)
 
     async def unsubscribe(self, container: Any, *keys: str) -> None:
-        """Unsubscribe specified channels. Every subscribed key should be unsubscribed exactly once, even if duplicated
-        subscribed.
+        """Take back subscriptions. They are counted: a channel is left when it was unsubscribed as often as subscribed.
 
         :param container: routine container
-        :param keys: subscribed channels
+        :param keys: names of the channels
         """
         await self._unsubscribe(container, "subscribe", keys)
 
     async def psubscribe(self, container: Any, *keys: str, timeout: Optional[float] = None) -> list:
-        """Subscribe to specified globs
+        """Subscribe to all channels whose names fit patterns like 'news.*'.
 
         Parameters, result and exceptions are those of :meth:`subscribe`.
         """
         return await self._subscribe(container, "psubscribe", keys, timeout)
 
     async def punsubscribe(self, container: Any, *keys: str) -> None:
-        """Unsubscribe specified globs. Every subscribed glob should be unsubscribed exactly once, even if duplicated
-        subscribed.
+        """Take back subscriptions of patterns; they are counted as in :meth:`unsubscribe`.
 
         :param container: routine container
-        :param keys: subscribed globs
+        :param keys: patterns
         """
         await self._unsubscribe(container, "psubscribe", keys)
 
     def subscribe_state_matcher(self, container: Any, connected: bool = True) -> Any:
-        """Return a matcher to match the subscribe connection status.
+        """Return a matcher for events that tell of the subscriptions' connection; it is not to be awaited itself.
 
-        :param container: a routine container. NOTICE: this method is not a routine.
-        :param connected: if True, the matcher matches connection up. If False, the matcher matches connection down.
-        :return: an event matcher.
+        :param container: routine container
+        :param connected: True for when it comes up, False for when it goes down
         """
         state = RedisConnectionStateEvent.CONNECTION_UP if connected else RedisConnectionStateEvent.CONNECTION_DOWN
         return RedisConnectionStateEvent.createMatcher(state, self.subscribe_connection(container))
@@ -259,8 +251,9 @@ class RedisClient(RedisClientBase):
     # The end
 
     async def shutdown(self, container: Any, force: bool = False) -> None:
-        """Shutdown all connections. Exclusive connections created by get_connection will shutdown after release()
+        """Close all connections; those that somebody has for himself are closed when he releases them.
 
+        :param container: routine container
         :param force: do not wait for replies that are still to come
         """
         self._closed = True
@@ -271,8 +264,7 @@ class RedisClient(RedisClientBase):
         await super().shutdown(container, force)
 
     def make_connobj(self, container: Any) -> _ConnectionObject:
-        """Return an object to be used like a connection. Put the connection-like object in module.connections to make
-        RedisClient shutdown on module unloading.
+        """Return an object that stands for the client in ``module.connections``, so that it ends with the module.
 
         :param container: routine container of the connections
         """

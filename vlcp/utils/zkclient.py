@@ -15,19 +15,21 @@ import random
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from vlcp.config import Configurable, config
-from vlcp.event.connection import Client
-from vlcp.event.event import Event, withIndices
 from vlcp.protocol.zookeeper import (
     ZooKeeper,
     ZooKeeperConnectionStateEvent,
-    ZooKeeperRetryException,
-    ZooKeeperSessionExpiredException,
     ZooKeeperWriteEvent,
     jute,
 )
 from vlcp.utils import zookeeper as zk
 from vlcp.utils._zkpaths import Chroot, ZooKeeperIllegalPathException
 from vlcp.utils._zkrun import Run
+from vlcp.utils._zksession import (
+    SessionOpener,
+    ZooKeeperRestoreWatches,
+    ZooKeeperSessionStateChanged,
+    ZooKeeperSessionUnavailable,
+)
 from vlcp.utils._zkwatches import CHILD, DATA, EXIST, KINDS, Watcher, WatchEvent, WatchTable
 
 __all__ = [
@@ -44,40 +46,14 @@ _logger = logging.getLogger(__name__)
 
 _WATCH_REQUESTS = {DATA: zk.getdata, EXIST: zk.exists, CHILD: zk.getchildren}
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 1.0
+_SHORT_LIFE = 0.1
+"A connection that lasted no longer in seconds counts as one that could not be made"
 _GOODBYE_SECONDS = 0.5
-_NEXT_SERVER_SECONDS = 2.0
-
-
-@withIndices("state", "client", "sessionid")
-class ZooKeeperSessionStateChanged(Event):
-    """The state of a session changed."""
-
-    CREATED = "created"
-    DISCONNECTED = "disconnected"
-    RECONNECTED = "reconnected"
-    AUTHFAILED = "authfailed"
-    EXPIRED = "expired"
-
-
-@withIndices("client", "sessionid", "restore")
-class ZooKeeperRestoreWatches(Event):
-    """A session is open again: with ``restore`` its watches are in force again, else they are lost with the old session."""
-
-
-class ZooKeeperSessionUnavailable(Exception):
-    """The session cannot carry out requests.
-
-    :param state: its state, a constant of :class:`ZooKeeperSessionStateChanged`
-    """
-
-    def __init__(self, state: str) -> None:
-        super().__init__("ZooKeeper session is %s" % (state,))
-        self.state = state
 
 
 @config("zookeeperclient")
-class ZooKeeperClient(Configurable):
-    """ZooKeeper client to send requests to a cluster
+class ZooKeeperClient(SessionOpener, Configurable):
+    """A session with a ZooKeeper cluster, which goes from server to server as needed.
 
     :param container: its scheduler runs the client
     :param serverlist: URLs of the servers, ``tcp://host[:port]/`` or ``ssl://...``; None takes the configured ones
@@ -89,16 +65,15 @@ class ZooKeeperClient(Configurable):
     :raises ZooKeeperIllegalPathException: ``chroot`` is not a path
     """
 
-    #: Default ZooKeeper server list, should be a list contains connection URLs
+    #: URLs of the servers of the cluster, each tcp:// or ssl://
     _default_serverlist: List[str] = []
-    #: Chroot to a child node instead of the root node. All paths used in the program will be mapped to chroot_path/path
+    #: Node that all paths of the program are below; "/" for none
     _default_chroot = "/"
-    #: Extra authentications, should be list of tuples [(scheme1, auth1), (scheme2, auth2), ...]
+    #: Identities to add to each session: [(scheme, auth), ...]
     _default_auth: List[Tuple[str, str]] = []
-    #: ZooKeeper session timeout
+    #: Seconds without a connection after which the cluster ends the session; it may grant another number
     _default_sessiontimeout = 20
-    #: If not None, disconnect from the server after so many seconds and reconnect to a random server, so that the
-    #: connections to the servers are balanced
+    #: Seconds after which the client moves to another server, drawn by lot, so that all have as many clients; None: never
     _default_rebalancetime = None
     #: Private key file for TLS; None when it is in the certificate file
     _default_key = None
@@ -161,7 +136,7 @@ class ZooKeeperClient(Configurable):
         self._routine = self.container.subroutine(self._main(), asyncstart, daemon=True)
 
     def reset(self) -> None:
-        """Discard current session and start a new one"""
+        """End the session, with its watches and ephemeral nodes, and begin another one."""
         self._resetting = True
         connection = self._connection
         if connection is not None:
@@ -203,94 +178,19 @@ class ZooKeeperClient(Configurable):
             if not self._order:
                 self._order = random.sample(self.serverlist, len(self.serverlist))
             connection = await self._connect(self._order.pop())
+            began = self.scheduler.current_time
             if connection is not None:
-                delay, self._reported, self._order = _FIRST_DELAY, False, []
                 await self._serve(connection)
             elif not self._may_go_on():
                 return
+            if self.scheduler.current_time - began > _SHORT_LIFE:
+                delay, self._reported, self._order = _FIRST_DELAY, False, []
             elif not self._order:
                 await self.container.wait_with_timeout(delay * random.uniform(0.7, 1.0))
                 delay = min(delay * 2, _LONGEST_DELAY)
 
     def _may_go_on(self) -> bool:
         return self.restart_session or self.session_state != ZooKeeperSessionStateChanged.EXPIRED
-
-    async def _connect(self, url: str) -> Any:
-        """Return a connection with an open session, or None."""
-        self._trying = client = Client(url, self.protocol, self.scheduler, self.key, self.certificate, self.ca_certs)
-        client.setdaemon(True)
-        limit = self.protocol.connect_timeout
-        if limit is not None and len(self.serverlist) > 1:
-            limit = min(limit, _NEXT_SERVER_SECONDS)
-        opened = False
-        try:
-            client.start()
-            late, error = await self.container.execute_with_timeout(limit, self._open(client))
-            opened = not late and error is None
-            if not opened:
-                self._report(url, "no answer within %s s" % (limit,) if late else error)
-            return client if opened else None
-        finally:
-            if not opened:
-                client.subroutine(client.shutdown(True), False, daemon=True)
-            self._trying = None
-
-    def _report(self, url: str, error: Any) -> None:
-        level = logging.DEBUG if self._reported else logging.WARNING
-        self._reported = True
-        _logger.log(level, "no ZooKeeper session by %s: %s", url, error)
-
-    async def _open(self, client: Any) -> Any:
-        """Open or resume the session on a connection that is being made; return None, or why that failed."""
-        event = await ZooKeeperConnectionStateEvent.createMatcher(None, client)
-        if event.state != ZooKeeperConnectionStateEvent.UP:
-            return "connection is %s" % (event.state,)
-        client.wire.watch = self._watched
-        resumed = self.sessionid != 0
-        try:
-            response, _ = await self.protocol.handshake(client, self._connect_request(), self.container, self._extra_packets())
-        except ZooKeeperSessionExpiredException as error:
-            self._expired()
-            return error
-        except ZooKeeperRetryException as error:
-            if any(one is not None and one.err == zk.ZOO_ERR_AUTHFAILED for one in error.responses):
-                self._change(ZooKeeperSessionStateChanged.AUTHFAILED)
-            return error
-        self.sessionid, self._password = response.sessionId, response.passwd
-        self.session_timeout = response.timeOut / 1000.0
-        await self._prepare_chroot(client)
-        if client.wire.down:
-            return "connection lost"
-        self._connection = client
-        self.scheduler.emergesend(ZooKeeperRestoreWatches(self, self.sessionid, resumed))
-        self._change(ZooKeeperSessionStateChanged.RECONNECTED if resumed else ZooKeeperSessionStateChanged.CREATED)
-        return None
-
-    def _connect_request(self) -> Any:
-        return zk.ConnectRequest(
-            lastZxidSeen=self.get_last_zxid(),
-            timeOut=int(self.sessiontimeout * 1000),
-            sessionId=self.sessionid,
-            passwd=self._password,
-            readOnly=self.readonly,
-        )
-
-    def _extra_packets(self) -> List[Any]:
-        packets = [zk.AuthPacket(scheme=_bytes(scheme), auth=_bytes(auth)) for scheme, auth in self.auth]
-        return packets + list(self._watches.packets(self.get_last_zxid()))
-
-    async def _prepare_chroot(self, client: Any) -> None:
-        if self._prepared_chroot or self.readonly:
-            return
-        calls = [jute.part_call(jute.create_part(path)) for path in self._chroot.parents()]
-        if calls:
-            batch = await self.protocol.carry_out(client, calls)
-            if None in batch.responses:
-                return
-            last = batch.responses[-1]
-            if last.err not in (zk.ZOO_ERR_OK, zk.ZOO_ERR_NODEEXISTS):
-                _logger.warning("chroot %r cannot be created: error %d", self.chroot, last.err)
-        self._prepared_chroot = True
 
     async def _serve(self, connection: Any) -> None:
         """Keep the session alive on a connection until that is lost."""
@@ -346,7 +246,7 @@ class ZooKeeperClient(Configurable):
                 watcher.set_result(event)
 
     async def watch_path(self, path: str, watch_type: str, container: Any = None) -> WatchEvent:
-        """Watch the specified path as specified type, and return the next event.
+        """Set a watch on a node, and return the event when it fires.
 
         :param path: path
         :param watch_type: ``data`` (content of an existing node), ``exist`` (also its creation) or ``child``
@@ -377,13 +277,13 @@ class ZooKeeperClient(Configurable):
         return self._chroot.inner(path)
 
     def get_last_zxid(self) -> int:
-        """Return the latest zxid seen from servers"""
+        """Return the number of the latest transaction that a server has told of."""
         if self._connection is not None:
             self._zxid = max(self._zxid, self._connection.wire.zxid)
         return self._zxid
 
     def get_last_watch_zxid(self) -> int:
-        """Return the latest zxid seen from servers when a watch fired"""
+        """Return the number of the latest transaction that was known when a watch fired."""
         return self._watch_zxid
 
     async def requests(
@@ -395,22 +295,20 @@ class ZooKeeperClient(Configurable):
         callback: Optional[Callable[[Any, Any], Any]] = None,
         priority: int = 0,
     ) -> Tuple[list, list, list, list]:
-        """similar to :meth:`vlcp.protocol.zookeeper.ZooKeeper.requests`, but:
+        """Send requests, on one connection after the other if need be, and set watches.
 
-        1. Returns an extra item *watchers*, which is a list of objects corresponding to each request. If the request has
-           ``watch=True`` and the watch is set, the corresponding object is a future: use ``watcher.wait()`` to get the
-           watch event, ``watcher.close()`` to discard the watcher. Else the corresponding object is None.
-        2. If the connection is lost during requests, this method waits for reconnecting until *timeout*, *session_expires*
-           or the response of a request which is not read-only is lost.
+        When a connection breaks, what was not sent and what only reads is sent again on the next one; a request that writes
+        and may have been carried out ends the call instead.
 
-        :param requests: sequence of request
-        :param container: container of current routine; None for that of the client
-        :param timeout: if not None, wait only for specified time. Notice that it is not an exact limit, it won't stop the
-                        execution unless the connection is lost
-        :param session_lock: if not None, only execute if the session_id == session_lock
-        :param callback: if not None, ``callback(request, response)`` is called immediately after any response is received
-        :param priority: constant of ZooKeeperWriteEvent
-        :return: (result, lost_responses, retry_requests, watchers) tuple
+        :param requests: structs of :mod:`vlcp.utils.zookeeper`, with paths below the chroot
+        :param container: container of the current routine; None for that of the client
+        :param timeout: seconds to wait for connections; a connection that is up may take longer. None for no limit
+        :param session_lock: id of the session that must be the present one; None for any
+        :param callback: ``callback(request, response)`` is called as soon as a response comes; or None
+        :param priority: constant of :class:`vlcp.protocol.zookeeper.ZooKeeperWriteEvent`
+        :return: (responses, lost, unsent, watchers): the first three as
+            :meth:`vlcp.protocol.zookeeper.ZooKeeper.requests` returns them; ``watchers`` has one entry for each request: for
+            one that has set a watch an object with ``wait()`` for the event and ``close()``, else None
         :raises ZooKeeperSessionUnavailable: the session has expired, authentication failed, or the client was shut down
         :raises ZooKeeperRequestTooLargeException: a request is too large
         :raises ZooKeeperIllegalPathException: a path is wrong
@@ -443,7 +341,3 @@ class ZooKeeperClient(Configurable):
             # A lost connection is noticed a moment before the state changes.
             wait = 0.02 if self._connection is not None else left
             await container.wait_with_timeout(wait if left is None else min(wait, left), changed)
-
-
-def _bytes(value: Any) -> bytes:
-    return value.encode("utf-8") if isinstance(value, str) else bytes(value)

@@ -88,7 +88,7 @@ class UStringParser:
 
 
 class ustringtype(typedef):  # noqa: N801 - documented name
-    """A int32 followed by variable length bytes"""
+    """Bytes behind their length, a signed 32 bit number; -1 stands for None."""
 
     def __init__(self, displayname: str = "ustring") -> None:
         self._displayname = displayname
@@ -587,6 +587,9 @@ def multi(*ops: Any) -> Any:
 
     :param ops: results of :func:`multi_create`, :func:`multi_delete`, :func:`multi_check`, :func:`multi_setdata`
     """
+    for part in ops:
+        # What other clients send there; servers do not look at it.
+        part.err = -1
     return MultiRequest(requests=[*ops, MultiOpRequest(type=ZOO_ERROR_TYPE, done=True, err=-1)])
 
 

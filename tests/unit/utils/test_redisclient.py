@@ -529,3 +529,39 @@ def test_shutdown_leaves_no_connection(server):
             await client.execute_command(container, "PING")
 
     run(test, server.url)
+
+
+def test_lost_connections_leave_nothing_behind(server, proxy):
+    import gc
+
+    from vlcp.event.connection import Client
+    from vlcp.protocol._redis_session import Session
+
+    def alive():
+        gc.collect()
+        return [sum(type(one) is kind for one in gc.get_objects()) for kind in (Client, Session)]
+
+    async def test(container, client):
+        async def use():
+            for _ in range(3):
+                exclusive = await client.get_connection(container)
+                try:
+                    await exclusive.execute_command(container, "PING", timeout=1)
+                    await client.execute_command(container, "PING", timeout=1)
+                    await client.subscribe(container, "c", timeout=1)
+                except RedisConnectionDown:
+                    continue
+                finally:
+                    await exclusive.release(container)
+
+        counts, waiting = [], []
+        for _ in range(15):
+            await use()
+            proxy.cut()
+            await container.wait_with_timeout(0.12)
+            counts.append(alive())
+            waiting.append(len(container.scheduler.queue))
+        assert counts[-1] <= [one + 2 for one in counts[4]]
+        assert max(waiting) < 10
+
+    run(test, proxy.url)

@@ -147,7 +147,21 @@ class Reader:
         (count,) = self.unpack(_INT)
         if count < -1 or count * _LENGTH_SIZE > len(self.data):
             raise JuteError("vector of %d strings in a record of %d bytes" % (count, len(self.data)))
-        return [self.string() for _ in range(max(count, 0))]
+        data, start, end = self.data, self.start, len(self.data)
+        found, unpack = [], _INT.unpack_from
+        try:
+            for _ in range(count):
+                (size,) = unpack(data, start)
+                start += _LENGTH_SIZE + size
+                if size < 0 or start > end:
+                    raise JuteError("string of %d bytes in a record of %d" % (size, end))
+                found.append(str(data[start - size : start], "utf-8"))
+        except struct.error as error:
+            raise JuteError("vector of %d strings is cut off" % (count,)) from error
+        except UnicodeDecodeError as error:
+            raise JuteError("string is not UTF-8: %s" % (error,)) from error
+        self.start = start
+        return found
 
     def stat(self) -> Stat:
         """Return a :class:`Stat`."""

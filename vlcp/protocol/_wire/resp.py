@@ -17,6 +17,7 @@ _PART = re.compile(rb"(?:[+\-][^\r\n]*|[:$*]-?[0-9]{0,19})\r?")
 _INTEGERS = range(-(2**63), 2**63)
 _STATUS, _ERROR, _INTEGER, _STRING, _ARRAY = b"+", b"-", b":", b"$", b"*"
 _COMPACT_ABOVE = 65536
+_SHORT_LINE = 32
 _MORE, _ENTERED = object(), object()
 
 
@@ -50,14 +51,22 @@ def encode_command(arguments: Sequence[Any], encoding: str = "utf-8") -> bytes:
         raise ValueError("a command needs a name")
     parts = [b"*%d\r\n" % len(arguments)]
     for argument in arguments:
-        data = argument if type(argument) is bytes else _argument(argument, encoding)
+        kind = type(argument)
+        if kind is bytes:
+            data = argument
+        elif kind is str:
+            data = argument.encode(encoding, "surrogateescape")
+        elif kind is int:
+            data = b"%d" % argument
+        else:
+            data = _argument(argument, encoding)
         parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
     return b"".join(parts)
 
 
 def _argument(value: Any, encoding: str) -> bytes:
     if isinstance(value, str):
-        return value.encode(encoding, "surrogateescape")
+        return str.encode(value, encoding, "surrogateescape")
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -294,36 +303,43 @@ class Guard:
         """
         data = self._line + data if self._line else data
         self._line = b""
-        position, size = 0, len(data)
+        position, size, match = 0, len(data), _LINE.match
         while position < size:
             if self._skip:
                 position = self._skip_string(data, position)
                 continue
-            found = _LINE.match(data, position)
+            found = match(data, position)
             if found is None:
                 _check_part(data, position, self._limits)
                 self._line = data[position:]
                 return
-            _check_line(found, self._limits)
-            self._shape.add(found.end() - position)
-            position = found.end()
-            self._count(found.group(3), found.group(4))
+            begin, position = position, found.end()
+            if position - begin > _SHORT_LINE:
+                _check_line(found, self._limits)
+            kind, digits = found.group(3, 4)
+            position = self._count(data, position, position - begin, kind, 0 if digits is None else int(digits))
 
-    def _count(self, kind: Optional[bytes], digits: Optional[bytes]) -> None:
-        number = 0 if digits is None else int(digits)
+    def _count(self, data: bytes, position: int, used: int, kind: Optional[bytes], number: int) -> int:
+        """Count a line, and the string behind it if that is all here; return where the next line begins."""
+        shape = self._shape
+        shape.add(used)
         if kind == _STRING:
-            self._shape.string(number)
+            shape.string(number)
             if number >= 0:
-                self._skip = number + 2
-                return
+                end = position + number + 2
+                if data[end - 2 : end] != b"\r\n":
+                    self._skip = number + 2
+                    return position
+                position = end
         elif kind == _ARRAY:
             _check_array(number)
             if number > 0:
-                self._shape.open(number)
-                return
+                shape.open(number)
+                return position
         elif kind == _INTEGER and number not in _INTEGERS:
             raise RespError(f"integer {number} has more than 64 bits")
-        self._shape.close()
+        shape.close()
+        return position
 
     def _skip_string(self, data: bytes, position: int) -> int:
         """Go on inside a string, whose last two bytes are the end of a line; return where it or the data ends."""

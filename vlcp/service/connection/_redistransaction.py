@@ -137,6 +137,10 @@ class Store:
         self.cache.update({key: (data, value)})
         return value
 
+    def remember(self, stored: Dict[str, Optional[bytes]], values: Dict[str, Any]) -> None:
+        """Keep what was written just now, so that it need not be decoded when it is read again."""
+        self.cache.update({key: (data, values[key]) for key, data in stored.items() if data is not None})
+
     async def ask(self, *commands: Any, limit: float = PATIENCE) -> List[Any]:
         """Execute commands that change nothing on the shared connection, trying again while there is time.
 
@@ -176,6 +180,7 @@ class Transaction:
         self._updater = updater
         self._timeout = timeout
         self._result: Any = None
+        self._written: Dict[str, Any] = {}
         self._deadline = 0.0
 
     async def run(self) -> Any:
@@ -296,6 +301,7 @@ class Transaction:
             changed = changed if lifetime_ms else dict.fromkeys(changed)
         codec = store.codec
         data = {key: None if value is None else codec.pack(codec.encode(value)) for key, value in changed.items()}
+        self._written = {key: plain_copy(value) for key, value in changed.items()}
         messages = store.announcer(_versions(changed, timestamp)) if store.announcer is not None and changed else ()
         return Writes(data, timestamp, lifetime_ms, messages)
 
@@ -310,8 +316,14 @@ class Transaction:
                 await self._store.ask(("SCRIPT", "LOAD", COMMIT))
                 outcome = None
         except RedisConnectionDown as error:
+            # While the outcome is unknown nobody else may use the mark.
             outcome = await self._settle(mark, serial, error)
+        except StorageUnavailableException:
+            marks.free(slot)
+            raise
         marks.free(slot)
+        if outcome == 1:
+            self._store.remember(writes.data, self._written)
         if outcome == 0 and self._store.now >= self._deadline - _PAUSE:
             raise StorageUnavailableException("redis did not carry the transaction out in time")
         return outcome == 1

@@ -30,6 +30,21 @@ class Entry(NamedTuple):
 MISSING = Entry("", 0, 0, 0, None)
 
 
+class State(NamedTuple):
+    """A key after a commit of this process."""
+
+    entry: Entry
+    cversion: int
+    "number of changes among its children"
+
+    def holds(self, stat: Any) -> bool:
+        """Return whether nothing but one barrier has come since.
+
+        :param stat: of the node of the key
+        """
+        return stat.czxid == self.entry.parent and stat.cversion == self.cversion + 1
+
+
 class Update:
     """One transaction that waits to be carried out.
 

@@ -14,7 +14,7 @@ from vlcp.service.connection import _znodes as znodes
 from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._sqlitebatch import Cache
 from vlcp.service.connection._zkasking import Asker, ReplyLost
-from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, Update, pick
+from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, Update, pick
 from vlcp.service.connection._zktransaction import Transaction, ZooKeeperResultException
 from vlcp.utils.exceptions import StorageUnavailableException
 from vlcp.utils.kvcache import KVCache
@@ -53,6 +53,8 @@ class ZkStore(Asker):
         self.written: Set[str] = set()
         "keys whose old versions this process has to recycle"
         self._cache = Cache(settings.cachesize)
+        self._states: Dict[str, State] = {}
+        self._most_states = settings.cachesize
         self._parents: OrderedDict = OrderedDict()
         self._serial = itertools.count(1)
         self._notices = itertools.count(1)
@@ -296,10 +298,20 @@ class ZkStore(Asker):
         name = znodes.notify_name(transactid)
         return transactid, [jute.create_part("%s/%s" % (channel, name), data, jute.SEQUENCE) for channel in channels]
 
-    def committed(self, evaluation: Evaluation, entries: Dict[str, Entry], transactid: str) -> None:
+    def take_state(self, key: str) -> Optional[State]:
+        """Return what a key was after the last commit of this process, once; None if it is not known."""
+        return self._states.pop(key, None)
+
+    def remember(self, key: str, state: State) -> None:
+        """Note what a key is after a commit of this process."""
+        self._cache.update({key: state.entry})
+        if len(self._states) >= self._most_states:
+            self._states.clear()
+        self._states[key] = state
+
+    def committed(self, evaluation: Evaluation, transactid: str) -> None:
         """Take note of a commit of this process."""
         self.learn_clock(evaluation.clock)
-        self._cache.update(entries)
         self.written.update(evaluation.data)
         keys = tuple(evaluation.data)
         versions = [evaluation.versions.get(key) for key in keys]

@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from vlcp.protocol.zookeeper import jute
 from vlcp.service.connection import _znodes as znodes
 from vlcp.service.connection._zkasking import PATIENCE, ReplyLost
-from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, Update, evaluate, first_time
+from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, Update, evaluate, first_time
 from vlcp.utils.exceptions import (
     StorageOutcomeUnknownException,
     StorageUnavailableException,
@@ -34,6 +34,8 @@ _MOST_TRIES = 64
 _RESOLVE_SECONDS = 2.8
 """Seconds from the sending of a commit until its outcome is given up as unknown."""
 _SHORTEST_ASK = 0.05
+_RETRY_SECONDS = 0.9
+"""A transaction that loses its connection so soon after its beginning begins again."""
 
 
 class ZooKeeperResultException(Exception):
@@ -60,6 +62,8 @@ class Transaction:
         self._prefix = ""
         self._barriers: Dict[str, str] = {}
         self._children: Dict[str, Tuple[List[str], Any]] = {}
+        self._stats: Dict[str, Any] = {}
+        self._unchanged: Dict[str, Entry] = {}
         self._now = 0
         self._commit_began = 0.0
 
@@ -74,6 +78,7 @@ class Transaction:
         :raises TransactionRetryExceededException: others were in the way too often
         :raises ZooKeeperResultException: ZooKeeper refused it; nothing was written
         """
+        began = self._store.now()
         for _ in range(_MOST_TRIES):
             try:
                 await self._enter()
@@ -81,6 +86,13 @@ class Transaction:
                 entries = await self._entries()
             except BarrierLost:
                 self._store.leave(self._take_barriers())
+                continue
+            except ReplyLost as error:
+                # Nothing is written yet, so a connection that was only cut costs another try.
+                self._store.leave(self._take_barriers())
+                if self._store.now() - began > _RETRY_SECONDS:
+                    raise
+                _logger.debug("zookeeperdb: a transaction begins again: %s", error)
                 continue
             except BaseException:
                 self._store.leave(self._take_barriers())
@@ -114,7 +126,10 @@ class Transaction:
             calls.append(jute.part_call(jute.create_part(self._layout.channel(key))))
         place = len(calls)
         calls.append(jute.multi_call(self._line_up(unknown)))
-        calls.extend(jute.children_call(self._layout.key(key)) for key in self.keys)
+        states = {key: self._store.take_state(key) for key in self.keys}
+        for key, state in states.items():
+            path = self._layout.key(key)
+            calls.append(jute.children_call(path) if state is None else jute.exists_call(path))
         try:
             replies = await self._store.ask(calls)
         except (ReplyLost, GeneratorExit):
@@ -128,8 +143,25 @@ class Transaction:
         self._barriers = dict(zip(self.keys, made))
         self._now = made[-1].mtime
         self._store.know_parents(unknown)
-        self._children = {}
-        for key, reply in zip(self.keys, replies[place + 1 :]):
+        await self._look_around(states, replies[place + 1 :])
+
+    async def _look_around(self, states: Dict[str, Any], replies: Sequence[Any]) -> None:
+        """Sort the keys: untouched since this process wrote them last, or with others in line perhaps."""
+        self._children, self._stats, self._unchanged = {}, {}, {}
+        touched = []
+        for (key, state), reply in zip(states.items(), replies):
+            if state is None:
+                self._take_children(key, reply)
+            elif not reply.err and state.holds(reply.value):
+                self._unchanged[key], self._stats[key] = state.entry, reply.value
+            else:
+                touched.append(key)
+        if touched:
+            await self._read_children(touched)
+
+    async def _read_children(self, keys: Sequence[str]) -> None:
+        replies = await self._store.ask([jute.children_call(self._layout.key(key)) for key in keys])
+        for key, reply in zip(keys, replies):
             self._take_children(key, reply)
 
     def _line_up(self, unknown: Sequence[str]) -> List[Any]:
@@ -148,6 +180,7 @@ class Transaction:
         if reply.err:
             raise BarrierLost
         self._children[key] = reply.value
+        self._stats[key] = reply.value[1]
 
     def _own_number(self, key: str) -> int:
         return znodes.number_of(self._barriers[key])
@@ -158,7 +191,7 @@ class Transaction:
         began = self._store.now()
         heads: Dict[str, Optional[str]] = {}
         while True:
-            looks = {key: znodes.look(self._children[key][0], self._own_number(key)) for key in self.keys}
+            looks = {key: znodes.look(found[0], self._own_number(key)) for key, found in self._children.items()}
             waiting = {key: found for key, found in looks.items() if found.wait is not None}
             if not waiting:
                 return
@@ -170,9 +203,7 @@ class Transaction:
                 await self._break(heads)
             else:
                 await self._wait(waiting, left)
-            replies = await self._store.ask([jute.children_call(self._layout.key(key)) for key in waiting])
-            for key, reply in zip(waiting, replies):
-                self._take_children(key, reply)
+            await self._read_children(list(waiting))
 
     async def _wait(self, waiting: Dict[str, Any], limit: float) -> None:
         calls = [jute.getdata_call("%s/%s" % (self._layout.key(key), found.wait), True) for key, found in waiting.items()]
@@ -202,6 +233,9 @@ class Transaction:
         missing: List[Tuple[str, str]] = []
         wanted = {key for update in self._updates for key in update.keys}
         for key in self.keys:
+            if key in self._unchanged:
+                entries[key] = self._unchanged[key]
+                continue
             names, stat = self._children[key]
             name = znodes.look(names, self._own_number(key)).version
             known = self._store.cached(key)
@@ -240,7 +274,7 @@ class Transaction:
         except ReplyLost:
             if not await self._resolve(evaluation):
                 return False
-            self._committed(evaluation, transactid, 0)
+            self._committed(evaluation, entries, transactid, 0)
             return True
         except BaseException:
             # Too large, or this routine is terminated: what is not deleted by the commit has to go.
@@ -249,7 +283,7 @@ class Transaction:
         if error:
             self._commit_refused(error, place, len(evaluation.data), len(notices))
             return False
-        self._committed(evaluation, transactid, reply.zxid)
+        self._committed(evaluation, entries, transactid, reply.zxid)
         return True
 
     def _commit_refused(self, error: int, place: Optional[int], versions: int, notices: int) -> None:
@@ -259,13 +293,26 @@ class Transaction:
         if place is not None and versions <= place < versions + notices:
             self._store.forget_parents(self.keys)
 
-    def _committed(self, evaluation: Evaluation, transactid: str, zxid: int) -> None:
-        entries = {}
-        for key, value in evaluation.values.items():
-            name, parent = znodes.data_name(self._own_number(key)), self._children[key][1].czxid
-            entries[key] = Entry(name, parent, zxid, 0, value)
+    def _committed(self, evaluation: Evaluation, entries: Dict[str, Entry], transactid: str, zxid: int) -> None:
+        if zxid:
+            self._remember(evaluation, entries, zxid)
         self._barriers = {}
-        self._store.committed(evaluation, entries if zxid else {}, transactid)
+        self._store.committed(evaluation, transactid)
+
+    def _remember(self, evaluation: Evaluation, entries: Dict[str, Entry], zxid: int) -> None:
+        """Note what the keys are after a commit, and how often their children have changed by then.
+
+        Not of those where somebody stands in line behind us.
+        """
+        for key in self.keys:
+            if key in self._children and not znodes.is_alone(self._children[key][0], self._own_number(key)):
+                continue
+            entry, changes, stat = entries[key], 1, self._stats[key]
+            if key in evaluation.values:
+                name = znodes.data_name(self._own_number(key))
+                entry, changes = Entry(name, stat.czxid, zxid, 0, evaluation.values[key]), 2
+            if entry is not MISSING:
+                self._store.remember(key, State(entry, stat.cversion + changes))
 
     async def _resolve(self, evaluation: Evaluation) -> bool:
         """Find out whether a commit was carried out, or make sure that it never is.

@@ -96,7 +96,7 @@ def children(names: Iterable[str]) -> List[Child]:
 
 def versions(names: Iterable[str]) -> List[str]:
     """Return the names of the versions, the newest first."""
-    return [child.name for child in children(names) if child.is_data]
+    return sorted((name for name in names if name.startswith(_DATA) and name[-_SEQUENCE_DIGITS:].isdigit()), reverse=True)
 
 
 class Look(NamedTuple):
@@ -108,8 +108,12 @@ class Look(NamedTuple):
     """The first barrier in the line."""
 
 
-def look(names: Iterable[str], own: int) -> Look:
+def look(names: Sequence[str], own: int) -> Look:
     """Return what a transaction with the number ``own`` reads, or the barrier that it waits for."""
+    # A key that changes often has hundreds of versions, so most calls must not look closely at all of them.
+    last = max((name[-_SEQUENCE_DIGITS:] for name in names if name[-_SEQUENCE_DIGITS:] < _digits(own)), default="")
+    if last.isdigit() and _DATA + last in names:
+        return Look(_DATA + last, None, None)
     before = [child for child in children(names) if child.number < own]
     barriers = [child.name for child in before if not child.is_data]
     if not before:
@@ -117,6 +121,16 @@ def look(names: Iterable[str], own: int) -> Look:
     if before[0].is_data:
         return Look(before[0].name, None, None)
     return Look(None, before[0].name, barriers[-1])
+
+
+def is_alone(names: Iterable[str], own: int) -> bool:
+    """Return whether the barrier with the number ``own`` is the only one."""
+    mine = _digits(own)
+    return not any(name.startswith(_BARRIER) and not name.endswith(mine) for name in names)
+
+
+def _digits(number: int) -> str:
+    return "%0*d" % (_SEQUENCE_DIGITS, number)
 
 
 def barrier_name(origin: str, number: int) -> str:

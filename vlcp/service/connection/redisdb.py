@@ -65,6 +65,7 @@ class RedisDB(StorageCalls, TcpServerBase):
     "Number of values that are kept in memory"
 
     def __init__(self, server: Any) -> None:
+        self._announcers: Dict[str, Tuple[Optional[Announcer], Optional[Callable[[], Any]]]] = {}
         super().__init__(server, Redis)
         self.create_api(api(self.getclient), *self.storage_apis())
 
@@ -97,13 +98,26 @@ class RedisDB(StorageCalls, TcpServerBase):
             raise ValueError(f"{self.configkey}: no virtual host {vhost!r}")
         return found[0].store
 
-    def set_announcer(self, vhost: str, announcer: Optional[Announcer]) -> None:
+    def set_announcer(self, vhost: str, announcer: Optional[Announcer], moved: Optional[Callable[[], Any]] = None) -> None:
         """Publish messages together with each commit: they are sent if and only if it is carried out.
 
         :param announcer: called with (key, time of creation, number of writes) of each written key, returns pairs of
             channel and message; None for none
+        :param moved: async function to be called when the configuration was changed and the virtual host has a new client
         """
+        self._announcers[vhost] = (announcer, moved)
         self.store(vhost).announcer = announcer
+
+    async def updateconfig(self) -> None:
+        """Read the configuration again; clients whose settings changed are replaced. See the base for exceptions."""
+        before = {vhost: self._selected(vhost)[:1] for vhost in self._announcers}
+        await super().updateconfig()
+        for vhost, (announcer, moved) in tuple(self._announcers.items()):
+            present = self._selected(vhost)[:1]
+            if present and present != before[vhost]:
+                present[0].store.announcer = announcer
+                if moved is not None:
+                    await moved()
 
     def getclient(self, vhost: str = "") -> Tuple[Any, Callable[[Any], bytes], Callable[[bytes], Any]]:
         """Return what other modules need to keep data of their own in the same server.

@@ -16,6 +16,7 @@ from vlcp.protocol.zookeeper import ZooKeeper
 from vlcp.server.module import api
 from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._endpoints import Endpoint
+from vlcp.service.connection._storagecalls import StorageCalls
 from vlcp.service.connection._zknotify import ZkNotifier
 from vlcp.service.connection._zkrecycle import Recycler
 from vlcp.service.connection._zkstore import ZkStore
@@ -23,7 +24,6 @@ from vlcp.service.connection._zktransaction import ZooKeeperResultException
 from vlcp.service.connection.tcpserver import TcpServerBase
 from vlcp.utils import notifier as _notifier
 from vlcp.utils.exceptions import StorageUnavailableException
-from vlcp.utils.jsonencoder import plain_copy
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.zkclient import ZooKeeperClient
 
@@ -47,26 +47,26 @@ def server_urls(url: str) -> Tuple[List[str], str]:
 
 
 @defaultconfig
-class ZooKeeperDB(TcpServerBase):
-    """Create zookeeper clients to connect to ZooKeeper servers"""
+class ZooKeeperDB(StorageCalls, TcpServerBase):
+    """Key-value store in a ZooKeeper cluster, for several machines."""
 
     client = True
     service = True
 
     _default_url = "tcp://localhost/"
-    "``scheme://host1[:port1],host2[:port2],.../[chroot]``; all hosts are one cluster"
+    "``scheme://host1:port1,host2:port2/chroot``: the servers of one cluster, and the node that all keys are below"
     _default_serialize = "json"
-    "Default serialization protocol, json or pickle (which needs allowpickle)"
+    "Form of the stored values: 'json', or 'pickle' where allowpickle permits it"
     _default_allowpickle = False
-    "Allow serialize = 'pickle': whoever can write to the database can then run any program here"
+    "Accept serialize = 'pickle': whoever can write to the database can then run any program here"
     _default_deflate = True
-    "Use deflate to compress the serialized data"
+    "Compress stored values"
     _default_pickleversion = "default"
-    "Pickle version, either a number or default/highest"
+    "Protocol of pickle: a number, 'default' or 'highest'"
     _default_cpickle = True
     "Kept for old configurations"
     _default_autosuccess = False
-    "Disable autosuccess; this module is loaded successfully after it initialized the ZooKeeper node."
+    "False: the module counts as loaded when the nodes that it needs exist"
     _default_kvdbvhosts = None
     "Only enable the key-value store on these vHosts (a list); the others are plain ZooKeeper clients"
     _default_notifierbind = ""
@@ -87,9 +87,8 @@ class ZooKeeperDB(TcpServerBase):
         self._recyclers: Dict[str, Recycler] = {}
         self._routines: List[Any] = []
         super().__init__(server, ZooKeeper)
-        names = "get set delete mget mgetwithcache mset update mupdate updateall updateallwithtime listallkeys"
         self.create_api(
-            *[api(getattr(self, name), self.apiroutine) for name in names.split()],
+            *self.storage_apis(),
             api(self.getclient),
             api(self.recycle),
             api(self.createnotifier),
@@ -152,9 +151,11 @@ class ZooKeeperDB(TcpServerBase):
         return store
 
     def getclient(self, vhost: str = "") -> Tuple[ZooKeeperClient, Callable[[Any], bytes], Callable[[bytes], Any]]:
-        """Return a tuple of (zookeeperclient, encoder, decoder) for specified vhost
+        """Return what other modules need to keep data of their own in the same cluster.
 
-        :raises ValueError: there is no such vhost
+        :return: (:class:`vlcp.utils.zkclient.ZooKeeperClient`, encode, decode): ``encode(value)`` returns the stored bytes,
+            ``decode(data)`` the value
+        :raises ValueError: there is no such virtual host
         """
         client = self._clients.get(vhost)
         if client is None:
@@ -162,32 +163,24 @@ class ZooKeeperDB(TcpServerBase):
         codec = self._codec()
         return client, lambda value: codec.pack(codec.encode(value)), lambda data: codec.decode(vhost, data)
 
-    async def get(self, key: str, timeout: Any = None, vhost: str = "") -> Any:
-        """Get value from key"""
+    async def get(self, key: str, timeout: Optional[float] = None, vhost: str = "") -> Any:
+        """Read one value.
+
+        :param timeout: not used, values do not expire here
+        :return: a copy of the value, None for a key that does not exist
+        """
         return (await self.mget((key,), vhost))[0]
-
-    async def set(self, key: str, value: Any, timeout: Any = None, vhost: str = "") -> None:
-        """Set value to key"""
-        await self.mset(((key, value),), timeout, vhost)
-
-    async def delete(self, key: str, vhost: str = "") -> None:
-        """Delete a key from the storage"""
-        await self.mset(((key, None),), None, vhost)
-
-    async def mget(self, keys: Sequence[str], vhost: str = "") -> List[Any]:
-        """Get multiple values from multiple keys"""
-        entries = await self._store(vhost).read(keys)
-        return [plain_copy(entries[key].value) for key in keys]
 
     async def mgetwithcache(
         self, keys: Sequence[str], vhost: str = "", cache: Optional[KVCache] = None
     ) -> Tuple[List[Any], KVCache]:
-        """Get multiple values, cached when possible.
+        """Read several values, and spare decoding those that are known already.
 
-        The values are one snapshot. A value that is in ``cache`` and did not change is the same object; the
+        The values are those of one moment. A value that is in ``cache`` and did not change is the same object; the
         values must not be changed.
 
         :param keys: keys
+        :param vhost: virtual host, which names the cluster
         :param cache: the cache of an earlier call, or None
         :return: (values, cache); None for a key that does not exist
         :raises StorageUnavailableException: ZooKeeper cannot be reached
@@ -199,45 +192,27 @@ class ZooKeeperDB(TcpServerBase):
             kept.set(key, entry)
         return [entries[key].value for key in keys], kept
 
-    async def mset(self, kvpairs: Iterable[Tuple[str, Any]], timeout: Any = None, vhost: str = "") -> None:
-        """Set multiple values on multiple keys"""
+    async def mset(self, kvpairs: Iterable[Tuple[str, Any]], timeout: Optional[float] = None, vhost: str = "") -> None:
+        """Write several values at once.
+
+        :param kvpairs: ``[(key, value), ...]``; None as a value deletes the key
+        :param timeout: not used, values do not expire here
+        """
         pairs = list(kvpairs)
         names, values = [key for key, _ in pairs], [value for _, value in pairs]
         await self._store(vhost).write((), lambda keys, old, now: (names, values), names)
 
-    async def update(self, key: str, updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update in-place with a custom function
-
-        :param key: key to update
-        :param updater: func(k, v), should return a new value to update, or return None to delete. The function may be
-                        called more than once.
-        :param timeout: not used
-        :return: the updated value, or None if deleted
-        """
-        return (await self.mupdate((key,), updater, timeout, vhost))[0]
-
-    async def mupdate(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update multiple keys in-place with a custom function, see update. Either all success, or all fail."""
-        _, values = await self.updateallwithtime(
-            keys, lambda names, old, now: (names, tuple(updater(k, v) for k, v in zip(names, old))), timeout, vhost
-        )
-        return values
-
-    async def updateall(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = "") -> Any:
-        """Update multiple keys in-place, with a function updater(keys, values) which returns
-        (updated_keys, updated_values). Either all success or all fail"""
-        return await self.updateallwithtime(keys, lambda names, values, now: updater(names, values), timeout, vhost)
-
     async def updateallwithtime(
-        self, keys: Sequence[str], updater: Callable[..., Any], timeout: Any = None, vhost: str = ""
+        self, keys: Sequence[str], updater: Callable[..., Any], timeout: Optional[float] = None, vhost: str = ""
     ) -> Any:
-        """Update multiple keys in-place, with a function updater(keys, values, timestamp) which returns
-        (updated_keys, updated_values). Either all success or all fail. Timestamp is an integer standing for current
-        time in microseconds.
+        """Write what a function makes of the values of several keys and the time of the cluster; all of it, or nothing.
 
         :param keys: keys whose values the updater gets; they are unchanged until the commit
-        :param updater: may be called several times, and must not depend on anything but its arguments
-        :param timeout: not used
+        :param updater: ``updater(keys, values, timestamp)``, with the time in microseconds, returns
+            ``(updated_keys, updated_values)``; None as a value deletes. It may be called several times, and must not
+            depend on anything but its arguments
+        :param timeout: not used, values do not expire here
+        :param vhost: virtual host, which names the cluster
         :return: what the updater returned
         :raises StorageUnavailableException: nothing was written, nor will be
         :raises StorageOutcomeUnknownException: the reply was lost, and what became of it could not be found out in time
@@ -248,19 +223,25 @@ class ZooKeeperDB(TcpServerBase):
         return await self._store(vhost).write(keys, updater)
 
     def recycle(self, keys: Sequence[str], vhost: str = "") -> None:
-        """Recycle extra versions from the specified keys."""
+        """Remove versions of keys that no reader needs any more, some time later.
+
+        :param keys: keys that were written
+        """
         self._store(vhost)
         self._recyclers[vhost].later(list(keys))
 
     def createnotifier(self, vhost: Optional[str] = None) -> ZkNotifier:
-        """Create a new notifier object
+        """Return a new notifier, which tells of commits from when it is started.
 
         :param vhost: None for ``notifierbind``
         """
         return ZkNotifier(self._store(self.notifierbind if vhost is None else vhost))
 
     async def listallkeys(self, vhost: str = "") -> List[str]:
-        """Return all keys in the KVDB. For management purpose."""
+        """List all keys of the store. It asks for the names of all nodes, so it is for people, not for programs.
+
+        :raises StorageUnavailableException: ZooKeeper cannot be reached
+        """
         return await self._store(vhost).list_keys()
 
     def status(self, vhost: str = "") -> Dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set
 
 from vlcp.event.future import Future
 from vlcp.server.module import call_api
-from vlcp.service.kvdb._txn.mirror import Mirror, Version
+from vlcp.service.kvdb._txn.mirror import Mirror, Version, later
 from vlcp.service.kvdb._txn.walk import Memo, Walker, run_walkers
 from vlcp.service.kvdb._txn.watches import Watches
 from vlcp.service.kvdb.redisnotifier import Notification, UpdateNotification
@@ -163,8 +163,9 @@ class UpdateRoutine:
             for key, version in zip(keys, known)
             if self.mirror.mark(key, version) or (key in self._fresh and key not in self.mirror)
         }
+        # Notices of a key may come in another order than its changes: the latest counts.
+        self._dirty.update((key, later(self._dirty.get(key, version), version)) for key, version in dirty.items())
         if dirty:
-            self._dirty.update(dirty)
             self._kick()
 
     async def _main(self) -> None:
@@ -230,6 +231,8 @@ class UpdateRoutine:
             for key, version in self._dirty.items()
             if version is None or key not in values or not self.mirror.covers(key, version)
         }
+        for key, version in self._dirty.items():
+            self.mirror.mark(key, version)
         self._changed |= result.changed
         self._new |= result.added
         self._owed = {ref for key in self._changed | self._new for ref in self.mirror.references(key) if ref not in self.mirror}

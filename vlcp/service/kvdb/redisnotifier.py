@@ -92,6 +92,14 @@ class _Listener(Notifier):
         await self._client.unsubscribe(container, self._module.prefix, *map(self._module.channel, self._keys))
         self._keys.clear()
 
+    def move(self, client: Any) -> None:
+        """Receive from another client; everything is to be read again when it is connected."""
+        module = self._module
+        self._client, self._session = client, -1
+        client.request_subscription(module.apiroutine, module.prefix, *map(module.channel, self._keys))
+        self._routine.close()
+        self._routine = module.apiroutine.subroutine(self._receive(), False, daemon=True)
+
     async def add_listen(self, *keys: str) -> None:
         """Receive notifications for ``keys``; returns when that is certain.
 
@@ -154,17 +162,17 @@ class _Listener(Notifier):
 @defaultconfig
 @depend(RedisDB)
 class RedisNotifier(Module):
-    """Update notification with Redis Pub/Sub"""
+    """Tells all processes of commits to a Redis database, through its Pub/Sub."""
 
     service = True
     _default_vhostbind = ""
-    "Bind to RedisDB vHost"
+    "Virtual host of RedisDB whose commits are told"
     _default_prefix = "vlcp.updatenotifier."
-    "Use this prefix for subscribe channels"
+    "Channels are named by this and the key"
     _default_singlecastlimit = 256
     "If a notification has more keys, broadcast it once in the public channel instead of copying it to all channels"
     _default_deflate = False
-    "Use an extra deflate compression on notification, should not be necessary with module.redisdb.deflate=True"
+    "Compress notifications once more; module.redisdb.deflate does it already"
 
     redisdb: Any = None
     "The module whose commits are announced; None for the loaded one"
@@ -179,22 +187,28 @@ class RedisNotifier(Module):
         self.create_api(api(self.createnotifier))
 
     async def load(self, container: Any) -> None:
-        """Load module"""
+        """Announce the commits of the database from now on."""
         database = self.redisdb or self.server.moduleloader.getModuleByName(RedisDB.get_service_name())
         self.redisdb = database
         self.client, self._encode, self._decode = database.getclient(self.vhostbind)
-        database.set_announcer(self.vhostbind, self._announce)
+        database.set_announcer(self.vhostbind, self._announce, self._move)
         await super().load(container)
 
     async def unload(self, container: Any, force: bool = False) -> None:
-        """Unload module"""
+        """Stop announcing commits, and stop all notifiers."""
         await super().unload(container, force)
         self.redisdb.set_announcer(self.vhostbind, None)
         for listener in tuple(self.listeners):
             await listener.stop(container)
 
+    async def _move(self) -> None:
+        """The virtual host has another server, or other settings."""
+        self.client, self._encode, self._decode = self.redisdb.getclient(self.vhostbind)
+        for listener in self.listeners:
+            listener.move(self.client)
+
     def createnotifier(self) -> _Listener:
-        """Create a new notifier object"""
+        """Return a new notifier, which tells of commits from when it is started."""
         return _Listener(self)
 
     def channel(self, key: str) -> str:

@@ -63,6 +63,7 @@ class SwitchModel:
         self._related: Set[str] = set()
         self._map_keys: Set[str] = set()
         self._waiting: Set[str] = set()
+        self._taken_over = False
 
     def ports_changed(self, changed: Iterable[LocalPort]) -> None:
         """Take local ports that are new, different or gone."""
@@ -129,6 +130,10 @@ class SwitchModel:
         :param changed: keys of objects that are new, different or gone since the last call
         :param numbers: numbers of networks; new ones are given, those of networks that are gone taken back
         """
+        if not self._taken_over:
+            # An earlier instance of the module may have left a view with ports that are gone by now.
+            self._taken_over = True
+            self._dirty.update(view.ports)
         networks = self._networks(values, changed, view, numbers)
         ports: Dict[str, Optional[PortRecord]] = {}
         touched: Set[str] = set()

@@ -18,7 +18,13 @@ from vlcp.service.sdn._resources import (
     requests,
 )
 from vlcp.utils.dataobject import dump, request_context
-from vlcp.utils.exceptions import APIRejectedException, StaleResultException, StorageUnavailableException
+from vlcp.utils.exceptions import (
+    APIRejectedException,
+    StaleResultException,
+    StorageOutcomeUnknownException,
+    StorageUnavailableException,
+    TransactionFailedException,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +59,13 @@ class NetworkModel:
         keys, walker = create_index_sets(classes)
         try:
             await call_api(container, "objectdb", "writewalk", {"keys": tuple(keys), "walker": walker})
+<<<<<<< HEAD
         except StorageUnavailableException as exc:
             logger.warning("cannot create the index sets %s now: %s", ", ".join(keys), exc)
+=======
+        except (StorageUnavailableException, StorageOutcomeUnknownException, TransactionFailedException) as exc:
+            logger.warning("viperflow: cannot create the index sets now: %s", exc)
+>>>>>>> main
 
     async def by_drivers(self, verb: str, resource: Resource, items: Iterable[Dict[str, Any]]) -> Any:
         """Carry out a call whose rules belong to the drivers of network types.
@@ -174,13 +185,20 @@ class NetworkModel:
             await call_api(self._container, "objectdb", "writewalk", {"keys": wanted, "walker": walker})
 
     async def _dumps(self, keys: Iterable[str]) -> List[Any]:
+        """Return dumps of what has just been written.
+
+        :raises StorageOutcomeUnknownException: it cannot be read; that it is written must not look like a refusal
+        """
         wanted = tuple(keys)
         if not wanted:
             return []
         requestid = ("viperflow-dump", uuid1().hex)
         with request_context(requestid, self._container):
             params = {"keys": wanted, "requestid": requestid, "nostale": True}
-            return [dump(found) for found in await self._read("mget", params)]
+            try:
+                return [dump(found) for found in await self._read("mget", params)]
+            except StorageUnavailableException as exc:
+                raise StorageOutcomeUnknownException(f"carried out, but the result cannot be read: {exc}") from exc
 
     async def _read(self, name: str, params: Dict[str, Any]) -> Any:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from vlcp.server.module import call_api
 
@@ -27,7 +27,8 @@ class NumberStore:
     def __init__(self, container: Any, datapathid: int, vhost: str) -> None:
         self._container = container
         self._bridge = {"datapathid": datapathid, "vhost": vhost}
-        self._stored: Dict[str, int] = {}
+        #: What is in the database; None when that is not known
+        self._stored: Optional[Dict[str, int]] = None
         self._wanted: Dict[str, int] = {}
         self._writing = False
 
@@ -43,7 +44,7 @@ class NumberStore:
             return {}
         self._stored = {key: number for key, number in stored.items() if isinstance(number, int)}
         self._wanted = dict(self._stored)
-        return dict(self._stored)
+        return dict(self._wanted)
 
     def save(self, numbers: Dict[str, int]) -> None:
         """Write the numbers soon, without waiting; the last ones win."""

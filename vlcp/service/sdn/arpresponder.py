@@ -39,7 +39,7 @@ class ARPUpdater(WalkingUpdater):
         self._proxies: Set[ProxyEntry] = set()
 
     async def main(self) -> None:
-        """Main coroutine"""
+        """Follow changes of the switch; see :meth:`RowUpdater.main`."""
         await super().main()
 
     async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
@@ -119,7 +119,7 @@ def _proxy_entry(view: SwitchView, proxy: ProxyEntry) -> Optional[Entry]:
 @defaultconfig
 @depend(ofpportmanager.OpenflowPortManager, objectdb.ObjectDB)
 class ARPResponder(SwitchModule):
-    """Send ARP respond"""
+    """Lets switches answer ARP requests for known addresses."""
 
     _tablerequest = (
         ("arp", ("l2input",), ""),
@@ -128,11 +128,11 @@ class ARPResponder(SwitchModule):
         ("egress", ("l2output",), ""),
     )
     _default_prepush = True
-    "Prepush ARP entries with Flows, so the switch directly responds an ARP request"
+    "True: switches answer questions for all known addresses themselves; False: for proxy entries only"
     _default_broadcastonly = True
-    "When using prepush=True, only responds a broadcast ARP request; let unicast ARP request reach the other side"
+    "With prepush: answer only broadcasts, so that a station can ask another one directly whether it is there"
     _default_disableothers = False
-    ("Drop ARP requests with unknown IP addresses. The ports will not be able to access external IPs, so use with caution.")
+    "Drop questions for unknown addresses: ports do not find stations outside then, unless these have proxy entries"
     _default_enable_freearp = True
     "Let gratuitous ARP requests of logical ports reach the physical network, in the network types below"
     _default_enable_freearp_networktypes = ("vlan", "native")
@@ -153,8 +153,9 @@ class ARPResponder(SwitchModule):
         return found
 
     def createproxyarp(self, connection, arpentries):
-        """Create ARP respond flow for specified ARP entries. Entries are counted: an entry that was created twice is there
-        until it has been removed twice. They are gone with the connection.
+        """Let a switch answer for further addresses, until the entries are removed or the connection ends.
+
+        Entries are counted: one that was created twice is there until it has been removed twice.
 
         :param connection: OpenFlow connection
         :param arpentries: list of tuples (ip_address, mac_address, logical network, local); the logical network is its
@@ -167,7 +168,7 @@ class ARPResponder(SwitchModule):
         self._look_again(connection)
 
     def removeproxyarp(self, connection, arpentries):
-        """Remove specified ARP entries; those that are not there are ignored.
+        """Let a switch no longer answer for addresses; entries that are not there are passed over.
 
         :param connection: OpenFlow connection
         :param arpentries: as for :meth:`createproxyarp`

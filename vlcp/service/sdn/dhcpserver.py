@@ -59,11 +59,8 @@ class DHCPUpdater(WalkingUpdater):
 
     async def main(self) -> None:
         """Main coroutine"""
-        requests = self.subroutine(self.uploads("l3input", REQUEST_COOKIE, self._take), False)
-        try:
-            await super().main()
-        finally:
-            self.terminate(requests)
+        self.start_helper(self.uploads("l3input", REQUEST_COOKIE, self._take))
+        await super().main()
 
     async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
         """Update flow callback: bring rows and answers up to date with ports, networks and subnets."""
@@ -149,19 +146,19 @@ class DHCPUpdater(WalkingUpdater):
 @defaultconfig
 @depend(ofpportmanager.OpenflowPortManager, objectdb.ObjectDB, arpresponder.ARPResponder)
 class DHCPServer(ProxiedModule):
-    """DHCP server that responds the DHCP discover/request with static IP address settings"""
+    """Gives ports the addresses that the network model has for them, by DHCP."""
 
     _tablerequest = (("l3input", ("l2input",), ""), ("l2output", ("l3input",), ""))
     _default_serveraddress = "169.254.169.254"
-    "Responding DHCP server address"
+    "IP address that the server has for its clients"
     _default_servermac = "1a:23:67:59:63:33"
-    "Responding DHCP server MAC address"
+    "MAC address that the server has for its clients"
     _default_leasetime: Optional[int] = None
-    "DHCP leases timeout time, in seconds; None for infinite"
+    "Seconds that a lease lasts; None for ever"
     _default_t1: Optional[int] = None
-    "DHCP default T1 option, in seconds; not sent when it is not shorter than the lease"
+    "Seconds until a client renews its lease (T1); not sent when it is not shorter than the lease"
     _default_t2: Optional[int] = None
-    "DHCP default T2 option, in seconds; not sent when it is not shorter than the lease"
+    "Seconds until a client asks other servers (T2); not sent when it is not shorter than the lease"
     updater = DHCPUpdater
     needs_nicira = True
 

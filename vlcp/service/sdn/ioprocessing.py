@@ -52,11 +52,18 @@ class DataObjectChanged(Event):
 
 
 class _PairState:
-    """What a driver said about a network on a physical port; ``parts`` None when no driver has answered."""
+    """What a driver said about a network on a physical port; ``parts`` None when no driver has answered, ``stale`` True
+    when it is to be asked again."""
 
     def __init__(self, identity: Tuple[Any, ...], parts: Optional[IoParts]) -> None:
         self.identity = identity
         self.parts = parts
+        self.stale = False
+
+    @property
+    def due(self) -> bool:
+        """True when the driver is to be asked again."""
+        return self.stale or self.parts is None
 
 
 class IOFlowUpdater(RowUpdater):
@@ -90,7 +97,19 @@ class IOFlowUpdater(RowUpdater):
         """Learn which numbers networks have on the switch, then follow changes."""
         if self.switch.numbers is None:
             self.switch.numbers = Numbers(await self._store.load())
+        self.start_helper(self._follow_drivers())
         await super().main()
+
+    async def _follow_drivers(self) -> None:
+        """Ask drivers again when one says that it would answer otherwise."""
+        changed = SwitchFlowsEvent.createMatcher(self._connection, SwitchFlowsEvent.DRIVERS)
+        while True:
+            await changed
+            for states in self._pairs.values():
+                for state in states.values():
+                    state.stale = True
+            self._ask_again = True
+            self.request_update()
 
     async def update_ports(self, ports: Iterable[Any], ovsdb_ports: Iterable[Any]) -> None:
         """Take over both lists of ports as they are now.
@@ -156,7 +175,7 @@ class IOFlowUpdater(RowUpdater):
             affected.update(self.view.networks)
         if self._ask_again:
             self._ask_again = False
-            affected.update(net for net, states in self._pairs.items() if any(s.parts is None for s in states.values()))
+            affected.update(net for net, states in self._pairs.items() if any(s.due for s in states.values()))
         self.view.ready = True
         if change or first:
             self._tell(change)
@@ -204,7 +223,7 @@ class IOFlowUpdater(RowUpdater):
             for port in ports:
                 identity = (record, port)
                 state = old.get(port.key)
-                if state is None or state.identity != identity or state.parts is None:
+                if state is None or state.identity != identity or state.due:
                     state = _PairState(identity, await self._ask_driver(record, port))
                     self._pair_changes.add((key, port.key))
                 new[port.key] = state

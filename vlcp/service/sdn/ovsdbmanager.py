@@ -71,7 +71,8 @@ class OVSDBManager(Module):
         super().__init__(server)
         self._book = ConnectionBook()
         self._rows: dict = {}
-        self._followed: set = set()
+        #: ``{(connection, session): routine}``
+        self._followed: dict = {}
         self._unread: set = set()
         self._answers = Answers(self, OVSDBBridgeNotAppearException)
         self._watcher = RoutineContainer(self.scheduler)
@@ -96,6 +97,10 @@ class OVSDBManager(Module):
         for connection, _mark in self._followed:
             if connection.connected:
                 container.subroutine(stop_monitor(container, connection, _MONITOR), daemon=True)
+        # A former instance must not tell anything to those who listen to the next one.
+        self._rows.clear()
+        for routine in list(self._followed.values()):
+            self._watcher.terminate(routine)
         await super().unload(container, force)
 
     async def _watch(self) -> None:
@@ -112,8 +117,7 @@ class OVSDBManager(Module):
             return
         if self.vhostbind is not None and protocol.vhost not in self.vhostbind:
             return
-        self._followed.add(key)
-        self._watcher.subroutine(self._follow(connection), daemon=True)
+        self._followed[key] = self._watcher.subroutine(self._follow(connection), daemon=True)
 
     async def _follow(self, connection: Any) -> None:
         """Keep what is known of a connection up to date until its session ends."""
@@ -127,7 +131,7 @@ class OVSDBManager(Module):
         try:
             await follow(self._watcher, connection, _MONITOR, rows.request(), apply)
         finally:
-            self._followed.discard(key)
+            self._followed.pop(key, None)
             self._unread.discard(key)
             if self._rows.get(connection) is rows:
                 del self._rows[connection]

@@ -60,7 +60,7 @@ class OVSDBPortManager(Module):
         self._tables: dict = {}
         #: ``{(vhost, datapathid): connection}`` that told the ports last
         self._served: dict = {}
-        #: The last loss of the connection of a switch, while its ports are kept
+        #: What gives up the ports of a switch, after the last loss of its connection
         self._losses: dict = {}
         self._unread: set = set()
         self._answers = Answers(self, OVSDBPortNotAppearException)
@@ -86,6 +86,11 @@ class OVSDBPortManager(Module):
         for connection in self._tables:
             if connection.connected:
                 container.subroutine(stop_monitor(container, connection, _MONITOR), daemon=True)
+        # A former instance must not tell anything to those who listen to the next one.
+        routines = [*self._losses.values(), *(table.routine for table in self._tables.values())]
+        self._tables.clear()
+        for routine in routines:
+            self._watcher.terminate(routine)
         await super().unload(container, force)
 
     async def _watch(self) -> None:
@@ -99,7 +104,7 @@ class OVSDBPortManager(Module):
         if connection.connected and (table is None or table.connmark != connection.connmark):
             self._tables[connection] = table = PortTable(manager.get("module.ovsdbmanager.bridgenames"))
             table.connmark = connection.connmark
-            self._watcher.subroutine(self._follow(connection, table), daemon=True)
+            table.routine = self._watcher.subroutine(self._follow(connection, table), daemon=True)
 
     async def _follow(self, connection: Any, table: PortTable) -> None:
         """Keep the ports of a connection up to date until its session ends."""
@@ -132,7 +137,7 @@ class OVSDBPortManager(Module):
 
     def _replace(self, connection: Any, table: PortTable, vhost: str, datapathid: int, reason: str) -> None:
         self._served[(vhost, datapathid)] = connection
-        self._losses.pop((vhost, datapathid), None)
+        self._keep_no_longer((vhost, datapathid))
         records = [place.record for place in table.places.values() if place.datapathid == datapathid]
         changes = self._book.difference(vhost, datapathid, records)
         self._publish(connection, vhost, datapathid, changes, reason)
@@ -180,12 +185,17 @@ class OVSDBPortManager(Module):
         """A session has ended; its ports stay until they are told again or ``keepports`` seconds are over."""
         for switch, owner in self._served.items():
             if owner is connection:
-                loss = self._losses[switch] = object()
-                self._watcher.subroutine(self._expire_later(connection, switch, loss), daemon=True)
+                self._keep_no_longer(switch)
+                self._losses[switch] = self._watcher.subroutine(self._expire_later(connection, switch), daemon=True)
 
-    async def _expire_later(self, connection: Any, switch: tuple, loss: object) -> None:
+    def _keep_no_longer(self, switch: tuple) -> None:
+        expiry = self._losses.pop(switch, None)
+        if expiry is not None:
+            self._watcher.terminate(expiry)
+
+    async def _expire_later(self, connection: Any, switch: tuple) -> None:
         await self._watcher.wait_with_timeout(self.keepports)
-        if self._losses.get(switch) is loss and self._served.get(switch) is connection:
+        if self._served.get(switch) is connection:
             _logger.warning("database of datapath %#x has not come back in %s s", switch[1], self.keepports)
             self._expire(switch)
 

@@ -16,6 +16,7 @@ from vlcp.service.connection.redisdb import RedisDB
 from vlcp.utils.dataobject import ReferenceObject
 from vlcp.utils.jsonencoder import StoredValueError
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalPort
+from vlcp.utils.notifier import UpdateNotification
 
 pytestmark = pytest.mark.redis
 redis = pytest.importorskip("redis")
@@ -224,11 +225,19 @@ def test_a_changed_configuration_takes_effect_and_old_connections_end(server, tm
     with RedisServer(tmp_path) as second:
 
         async def test(container, store):
+            notifier, seen = store.createnotifier(), []
+            notifier.add_callback(seen.append)
+            await notifier.start(container)
+            await notifier.add_listen("k")
             await store.set("k", 1)
             type(store).url = second.url
             await store.updateconfig()
             assert await store.get("k") is None
+            while not seen or seen[-1].reason != UpdateNotification.RESTORED:
+                await container.wait_with_timeout(0.01)
             await store.set("k", 2)
+            while seen[-1].keys != ("k",):
+                await container.wait_with_timeout(0.01)
 
         run_stores(test, server.url)
         assert (command(server, "GET", "k"), command(second, "GET", "k")) == (zlib.compress(b"1", 1), zlib.compress(b"2", 1))

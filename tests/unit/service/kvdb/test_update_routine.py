@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from unit.service.kvdb.test_objectdb import add_node, key, put, run
+from unit.service.kvdb.test_objectdb import Item, add_node, key, put, run
+
+from vlcp.service.kvdb.redisnotifier import Notification
 
 
 def test_a_change_while_a_key_is_read_for_the_first_time_is_not_lost():
@@ -42,3 +44,64 @@ def test_a_stream_of_changes_does_not_starve_readers():
         await container.execute_all([write(), read()])
 
     run(test, timeout=10)
+
+
+def note(store, *versions):
+    """Notify changes as another process does: (name, version) of each key."""
+    keys = tuple(key(name) for name, _ in versions)
+    notice = Notification("other-%d" % (next(store.serial),), keys, [version for _, version in versions], "updated", False)
+    for notifier in store.notifiers:
+        notifier.deliver(notice)
+
+
+def place(store, *names, **attributes):
+    """Write past every transaction, and tell nobody."""
+    for name in names:
+        item = Item.create_instance(name)
+        item.__dict__.update(attributes, kvdb_createtime=1)
+        store.put(item.getkey(), item)
+
+
+def test_notices_of_a_key_in_the_wrong_order_lose_no_change():
+    async def test(container, host, odb, store):
+        place(store, "a", kvdb_updateversion=1)
+        (reference,) = await odb.mget([key("a")], "me")
+        place(store, "a", kvdb_updateversion=2)
+        store.read_delay = 0.02
+        note(store, ("a", (1, 2)))
+        await container.wait_with_timeout(0.01)
+        # The read is under way and has seen version 2.
+        place(store, "a", kvdb_updateversion=4)
+        note(store, ("a", (1, 4)))
+        note(store, ("a", (1, 2)))
+        await container.wait_with_timeout(0.2)
+        assert reference.kvdb_updateversion == 4
+
+    run(test)
+
+
+def test_references_never_show_a_part_of_a_change_that_is_still_to_be_notified():
+    async def test(container, host, odb, store):
+        place(store, "a", "b", kvdb_updateversion=1)
+        one, other = await odb.mget([key("a"), key("b")], "me")
+        place(store, "a", kvdb_updateversion=2)
+        place(store, "a", "b", kvdb_updateversion=3)
+        # Version 3 of both is of one transaction, whose notice is late.
+        note(store, ("a", (1, 2)))
+        await container.wait_with_timeout(0.1)
+        assert (one.kvdb_updateversion, other.kvdb_updateversion) == (3, 3)
+
+    run(test, ordered=False)
+
+
+def test_references_show_all_of_a_change_when_an_earlier_notice_is_missing():
+    async def test(container, host, odb, store):
+        place(store, "a", "b", kvdb_updateversion=1)
+        one, other = await odb.mget([key("a"), key("b")], "me")
+        place(store, "a", "b", kvdb_updateversion=2)
+        place(store, "a", kvdb_updateversion=3)
+        note(store, ("a", (1, 3)))
+        await container.wait_with_timeout(0.1)
+        assert (one.kvdb_updateversion, other.kvdb_updateversion) == (3, 2)
+
+    run(test, ordered=False)

@@ -319,6 +319,46 @@ def test_ports_of_a_database_that_stays_away_are_given_up(ovs):
     run_watch(main)
 
 
+def test_an_unloaded_manager_gives_up_no_port_any_more(ovs):
+    manager["module.ovsdbportmanager.keepports"] = 0.2
+    dpid = ovs.add_bridge("br0")
+
+    async def main(watch):
+        await watch.load(OVSDBPortManager)
+        await watch.ports("waitportbyname", datapathid=dpid, name="br0", timeout=5)
+        (connection,) = await watch.manager("getallconnections")
+        ovs.stop_database()
+        await watch.until(lambda: not connection.connected)
+        told = list(watch.updates)
+        await watch.server.moduleloader.unloadmodule(OVSDBPortManager)
+        await watch.container.wait_with_timeout(0.4)
+        assert watch.updates == told
+
+    run_watch(main)
+
+
+def test_reloaded_managers_tell_each_port_once(ovs):
+    dpid = ovs.add_bridge("br0")
+
+    async def main(watch):
+        await watch.load(OVSDBPortManager)
+        await watch.ports("waitportbyname", datapathid=dpid, name="br0", timeout=5)
+        before = len(watch.container.scheduler._runnables)
+        loader = watch.server.moduleloader
+        for module in (OVSDBPortManager, OVSDBManager):
+            await loader.unloadmodule(module, ignoreDependencies=True)
+            await loader.loadmodule(module)
+        await watch.ports("getportbyname", datapathid=dpid, name="br0")
+        watch.updates.clear()
+        ovs.add_port("br0", "p1", "lp-1")
+        await watch.until(lambda: watch.updates)
+        await watch.container.wait_with_timeout(0.2)
+        assert watch.updates == [("bridgemodify", ["p1"], [])]
+        assert len(watch.container.scheduler._runnables) == before
+
+    run_watch(main)
+
+
 def test_a_switch_restart_leaves_the_ports_with_the_right_numbers(ovs):
     dpid = ovs.add_bridge("br0")
     ovs.add_ports("br0", ["p1", "p2"], ["lp-1", "lp-2"])

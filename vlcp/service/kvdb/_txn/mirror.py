@@ -7,6 +7,7 @@ their ranges share a turn (manual 4.4.4, "Isolation of Data Space for walkers").
 
 from __future__ import annotations
 
+import math
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, NamedTuple, Optional, Set, Tuple
 
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
@@ -29,7 +30,8 @@ class Advance(NamedTuple):
 
     :param changed: keys whose values differ from those of the turn before
     :param added: keys that are new in the mirror
-    :param unforeseen: keys that changed although nothing had been notified
+    :param unforeseen: keys that changed although nothing had been notified, or not all of their changes: further keys may
+                       have changed together with them, and nothing is known of those yet
     """
 
     changed: Set[str]
@@ -38,7 +40,7 @@ class Advance(NamedTuple):
 
 
 class _Entry:
-    __slots__ = ("value", "version", "refs", "first", "last", "clean")
+    __slots__ = ("value", "version", "refs", "first", "last", "clean", "noted")
 
     def __init__(self, value: Any, turn: int) -> None:
         self.value = value
@@ -48,6 +50,7 @@ class _Entry:
             self.refs = frozenset(value.kvdb_internalref())
         self.first = self.last = turn
         self.clean = True
+        self.noted: Optional[Version] = None
 
 
 class Mirror:
@@ -98,7 +101,7 @@ class Mirror:
             elif _same(entry, value):
                 self._confirm(entry)
             else:
-                if entry.clean:
+                if entry.clean or not _is_noted(entry, value):
                     result.unforeseen.add(key)
                 self._entries[key] = _Entry(value, self.turn)
                 result.changed.add(key)
@@ -120,6 +123,9 @@ class Mirror:
             return False
         if entry.clean and self.ordered:
             entry.last = self.turn
+        known = entry.version if entry.clean else entry.noted
+        absent = entry.value is None if entry.clean else (known is not None and known[1] == -1)
+        entry.noted = version if _follows(version, known, absent) else None
         entry.clean = False
         return True
 
@@ -195,6 +201,29 @@ def _same(entry: _Entry, value: Any) -> bool:
     if entry.value is value:
         return True
     return entry.version is not None and entry.version == version_of(value)
+
+
+def _follows(version: Optional[Version], known: Optional[Version], absent: bool) -> bool:
+    """Return whether ``version`` is the next one after ``known``, or after there was no value when ``absent``."""
+    if version is None:
+        return False
+    if version[1] == -1:
+        return True
+    return version[1] == 1 if absent else known is not None and version == (known[0], known[1] + 1)
+
+
+def _is_noted(entry: _Entry, value: Any) -> bool:
+    """Return whether every change up to ``value`` was notified."""
+    if value is None:
+        return entry.noted is not None and entry.noted[1] == -1
+    return entry.noted == version_of(value)
+
+
+def later(one: Optional[Version], other: Optional[Version]) -> Optional[Version]:
+    """Return the later one of two versions of a key, None when one of them is not known."""
+    if one is None or other is None:
+        return None
+    return max(one, other, key=lambda version: (version[0], math.inf if version[1] == -1 else version[1]))
 
 
 def _covers(entry: _Entry, version: Version) -> bool:

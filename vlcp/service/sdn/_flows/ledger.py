@@ -35,7 +35,8 @@ class Book:
         self.claims: Dict[Any, List[Tuple[Source, Tuple[Any, ...]]]] = {}
         self.installed: Dict[Any, Tuple[Any, ...]] = {}
         self.refused: Dict[Any, Refusal] = {}
-        self.dirty: Set[Any] = set()
+        #: Keys to compare, in the order in which they were touched; that is the order of what is sent
+        self.dirty: Dict[Any, None] = {}
 
     def wanted(self, key: Any) -> Optional[Tuple[Any, ...]]:
         """Return the data wanted for ``key``; the earliest claim counts, None when there is none."""
@@ -65,14 +66,15 @@ class Book:
 
     def touch(self, key: Any) -> None:
         """Compare ``key`` at the next turn; an earlier refusal counts only for the same data."""
-        self.dirty.add(key)
+        self.dirty[key] = None
         refusal = self.refused.get(key)
         if refusal is not None and refusal.data != self.wanted(key):
             del self.refused[key]
 
     def take(self, now: float) -> Tuple[List[Tuple[Any, Tuple[Any, ...]]], List[Any]]:
         """Return rows to set and keys to remove, and forget that they differ."""
-        rows, gone, kept = [], [], set()
+        rows, gone = [], []
+        kept: Dict[Any, None] = {}
         for key in self.dirty:
             data = self.wanted(key)
             if data == self.installed.get(key):
@@ -80,7 +82,7 @@ class Book:
                 continue
             refusal = self.refused.get(key)
             if refusal is not None and refusal.retry_at > now:
-                kept.add(key)
+                kept[key] = None
             elif data is None:
                 gone.append(key)
             else:
@@ -110,7 +112,7 @@ class Book:
         """Nothing is known to be installed; every wanted row is owed."""
         self.installed.clear()
         self.refused.clear()
-        self.dirty = set(self.claims)
+        self.dirty = dict.fromkeys(self.claims)
 
     def owed(self) -> int:
         """How many rows differ from what the switch holds."""

@@ -60,6 +60,10 @@ class PartRows:
             changed = self.drop(key) or changed
         return changed
 
+    def inputs(self, key: Any) -> Any:
+        """Return the inputs of a part, None when there is no such part."""
+        return self._inputs.get(key)
+
     def keys(self) -> Tuple[Any, ...]:
         """Return the keys of all parts."""
         return tuple(self._inputs)

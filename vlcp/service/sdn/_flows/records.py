@@ -84,6 +84,10 @@ class Records:
             if key in self._committed:
                 self._uncertain[key] = None
 
+    def found(self, keys: Iterable[Hashable]) -> None:
+        """The database has these records of an earlier run; those that are not wanted are due to be removed."""
+        self._uncertain.update(dict.fromkeys(key for key in keys if key not in self.wanted))
+
     def _forget(self, keys: Iterable[Hashable]) -> None:
         for key in keys:
             self._committed.pop(key, None)

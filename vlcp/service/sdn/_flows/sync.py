@@ -57,11 +57,13 @@ _LOGGED_REFUSALS = 20
 @withIndices("connection", "kind")
 class SwitchFlowsEvent(Event):
     """Something about a switch changed; ``kind`` says what: :data:`WANTED` tells the sender that rows are wanted,
-    :data:`SETTLED` that the switch has answered, :data:`VIEW` that the objects of the switch are others."""
+    :data:`SETTLED` that the switch has answered, :data:`VIEW` that the objects of the switch are others, :data:`DRIVERS`
+    that a network driver would answer otherwise now."""
 
     WANTED = "wanted"
     SETTLED = "settled"
     VIEW = "view"
+    DRIVERS = "drivers"
 
 
 class SwitchSync(RoutineContainer):
@@ -124,6 +126,10 @@ class SwitchSync(RoutineContainer):
     def view_changed(self) -> None:
         """Tell the flow modules that ``view`` has changed."""
         self.scheduler.emergesend(SwitchFlowsEvent(self.connection, SwitchFlowsEvent.VIEW))
+
+    def drivers_changed(self) -> None:
+        """Let network drivers be asked again for the parts of this switch's flows."""
+        self.scheduler.emergesend(SwitchFlowsEvent(self.connection, SwitchFlowsEvent.DRIVERS))
 
     def relayout(self, layout: Layout, owners: Iterable[str]) -> bool:
         """Take the tables of a new allocation; return True when numbers changed, so that all rows are written again."""

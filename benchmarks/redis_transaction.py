@@ -1,0 +1,185 @@
+"""Transactions of 3 keys on Redis, against redis-py doing the same round trips with the same script, in one run.
+
+ObjectDB changes three data objects. redis-py sends the same commands with the same values, in as few pieces, on a bare
+connection: once it decodes, changes and encodes their JSON as ObjectDB must, once it does not even look at them. One at a time,
+then 16 at a time on keys of their own (threads for redis-py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import pathlib
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from typing import Any, Callable, Iterator
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
+
+TRANSACTIONS = 2000
+PARALLEL = 16
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[Any]:
+    """Run a private server without the disk in the way."""
+    from support.redisserver import RedisServer
+
+    with tempfile.TemporaryDirectory() as directory, RedisServer(directory, ("--appendonly", "no")) as server:
+        yield server
+
+
+@functools.cache
+def counter_class() -> Any:
+    """Return the class of the objects."""
+    from vlcp.utils.dataobject import DataObject
+
+    class Counter(DataObject):
+        _prefix = "benchmark.counter"
+        _indices = ("id",)
+
+    return Counter
+
+
+def keys_of(worker: int) -> list[str]:
+    """Return the keys that one worker writes."""
+    return [counter_class().default_key(f"{worker}-{number}") for number in range(3)]
+
+
+def ours(url: str, workers: int) -> float:
+    """Return transactions a second of ObjectDB."""
+    from support.dbmodules import ModuleHost, configured
+    from support.poller import run_scheduler
+
+    from vlcp.service.connection.redisdb import RedisDB
+    from vlcp.service.kvdb.objectdb import ObjectDB
+    from vlcp.service.kvdb.redisnotifier import RedisNotifier, UpdateNotifier
+    from vlcp.service.kvdb.storage import KVStorage
+
+    each = TRANSACTIONS // workers
+
+    async def main(container: Any) -> float:
+        host = ModuleHost(container)
+        (database,) = await host.start(RedisDB)
+        RedisNotifier.redisdb = database
+        odb = (await host.start(RedisNotifier, KVStorage, UpdateNotifier, ObjectDB))[-1]
+        begin = time.perf_counter()
+        await container.execute_all([work(odb, keys_of(worker), each) for worker in range(workers)])
+        seconds = time.perf_counter() - begin
+        await host.stop()
+        return each * workers / seconds
+
+    proxies = {
+        "proxy__kvstorage": "vlcp.service.connection.redisdb.RedisDB",
+        "proxy__updatenotifier": "vlcp.service.kvdb.redisnotifier.RedisNotifier",
+    }
+    with configured(module__redisdb__url=url, **proxies):
+        return run_scheduler(main, 300)
+
+
+async def work(odb: Any, keys: list[str], count: int) -> None:
+    """Carry transactions out one after another."""
+
+    def updater(names: Any, values: Any) -> Any:
+        changed = [counter_class().create_from_key(name) if value is None else value for name, value in zip(names, values)]
+        for counter in changed:
+            counter.count = getattr(counter, "count", 0) + 1
+        return names, changed
+
+    for _ in range(count):
+        await odb.transact(keys, updater)
+
+
+def stored_value() -> bytes:
+    """Return the bytes of such a value."""
+    from vlcp.service.connection._codec import Codec
+
+    counter = counter_class().create_instance("0-0")
+    counter.count, counter.kvdb_createtime, counter.kvdb_updateversion = 1, 1795336532641999, 1
+    codec = Codec()
+    return codec.pack(codec.encode(counter))
+
+
+def changed(stored: bytes) -> bytes:
+    """Decode a value, count, and encode it."""
+    value = json.loads(zlib.decompress(stored))
+    attributes = next(iter(value.values()))
+    attributes["count"] += 1
+    attributes["kvdb_updateversion"] += 1
+    return zlib.compress(json.dumps(value).encode(), 1)
+
+
+def exchange(connection: Any, *commands: tuple) -> list[Any]:
+    """Send commands in one piece and read their replies, by redis-py."""
+    connection.send_packed_command(connection.pack_commands(commands))
+    return [connection.read_response() for _ in commands]
+
+
+def raw_transaction(connection: Any, keys: list[str], update: Callable[[bytes], bytes]) -> None:
+    """Watch and read in one round trip, commit in another."""
+    from vlcp.service.connection._redisscripts import CLOCK, COMMIT_SHA1, MARK
+
+    _, (_, *stored), (seconds, _) = exchange(connection, ("WATCH", *keys), ("MGET", CLOCK, *keys), ("TIME",))
+    names = (MARK + keys[0], CLOCK, *keys)
+    numbers = (1, (int(seconds) + 9) * 10**6, 1, 3, 0, 0, 0)
+    commit = ("EVALSHA", COMMIT_SHA1, 5, *names, *numbers, *map(update, stored))
+    replies = exchange(connection, ("MULTI",), commit, ("EXEC",))
+    if replies[-1] != [1]:
+        raise RuntimeError(f"not committed: {replies!r}")
+
+
+def peer(server: Any, workers: int, update: Callable[[bytes], bytes]) -> float:
+    """Return transactions a second of redis-py."""
+    import redis
+
+    from vlcp.service.connection._redisscripts import COMMIT
+
+    each = TRANSACTIONS // workers
+
+    def loop(worker: int) -> None:
+        connection = redis.Connection(port=server.port)
+        for _ in range(each):
+            raw_transaction(connection, keys_of(worker), update)
+        connection.disconnect()
+
+    with redis.Redis(port=server.port) as client:
+        client.script_load(COMMIT)
+        client.mset({key: stored_value() for worker in range(workers) for key in keys_of(worker)})
+    threads = [threading.Thread(target=loop, args=(worker,)) for worker in range(workers)]
+    begin = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return each * workers / (time.perf_counter() - begin)
+
+
+def best(measure: Callable[[], float], times: int = 3) -> float:
+    """Return the best of some measurements."""
+    return max(measure() for _ in range(times))
+
+
+def run() -> list[dict[str, Any]]:
+    """Measure both and return their rows."""
+    rows = []
+    peers: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (("redis-py", changed), ("redis-py, bytes only", lambda data: data))
+    with redis_server() as server:
+        for workers in (1, PARALLEL):
+            mine = best(lambda: ours(server.url, workers))
+            for name, update in peers:
+                theirs = best(lambda: peer(server, workers, update))
+                rows.append(
+                    {
+                        "name": f"ObjectDB transaction of 3 keys on Redis, {workers} at a time",
+                        "value": mine,
+                        "unit": "transactions/s",
+                        "peer": name,
+                        "peer_value": theirs,
+                        "ratio": mine / theirs,
+                    }
+                )
+    return rows
