@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 
 import pytest
+from support.capture import Capture
 from support.networks import add_physical, api, reaches, settle, stays_apart
 from support.routing import (
     CONFIG,
+    ROUTING,
     add_routed,
     add_routed_endpoint,
     add_router,
     remove_router,
+    route_through,
     router_api,
 )
 
@@ -134,3 +137,117 @@ def test_everything_is_gone_after_removal_in_reverse_order(make_lab):
     time.sleep(0.5)
     settle(lab)
     assert flow_state(lab) == before
+
+
+@pytest.mark.parametrize("prepush", [False, True], ids=["ondemand", "prepush"])
+def test_routed_pings_pass_through_tunnels(make_lab, prepush):
+    startup = (*ROUTING, "vlcp.service.sdn.vxlancast.VXLANCast")
+    vxlan = {"module.vxlancast.learning": False, "module.vxlancast.prepush": True}
+    config = {**(PREPUSH if prepush else CONFIG), **vxlan, "server.startup": startup}
+    lab = make_lab(hosts=2, network="vxlan", config=config)
+    api(lab, "createphysicalnetwork", type="vxlan", vnirange=[[10000, 20000]], id="phys")
+    api(lab, "createphysicalport", physicalnetwork="phys", name="vxlan0")
+    for name, cidr in (("red", RED), ("blue", BLUE)):
+        add_routed(lab, name, cidr)
+    red, blue = add_routed_endpoint(lab, "red1", "red", "hv1"), add_routed_endpoint(lab, "blue1", "blue", "hv2")
+    third = add_routed_endpoint(lab, "blue2", "blue", "hv1")
+    add_router(lab, "r", "red", "blue")
+    settle(lab)
+    for one, other in ((red, blue), (blue, red), (red, third), (third, red)):
+        assert reaches(one, other), (one.plan.name, other.plan.name)
+    assert red.ping(blue.address, 20, interval_s=0.02).lost == 0
+
+
+def test_routers_with_equal_subnets_stay_apart(make_lab):
+    lab = make_lab(config=CONFIG)
+    add_physical(lab, "local")
+    ends = {}
+    for side in "xy":
+        for name, cidr in (("red", RED), ("blue", BLUE)):
+            add_routed(lab, side + name, cidr)
+            ends[side, name] = add_routed_endpoint(lab, side + name, side + name, ip=cidr.replace("0/24", "11"))
+        add_router(lab, "r" + side, side + "red", side + "blue")
+    settle(lab)
+    for side, other in ("xy", "yx"):
+        with Capture(ends[other, "blue"].namespace, "eth0", "icmp") as capture:
+            assert reaches(ends[side, "red"], ends[side, "blue"])
+        assert capture.lines == []
+
+
+def test_interfaces_come_and_go_and_subnets_move_while_neighbours_are_pinged(make_lab):
+    lab = make_lab(hosts=2, config=CONFIG)
+    add_physical(lab, "vlan", vlanrange=[[100, 199]])
+    ends = two_networks(lab)
+    add_routed(lab, "green", "192.168.3.0/24")
+    green = add_routed_endpoint(lab, "green1", "green", "hv2")
+    add_router(lab, "r", "red", "blue")
+    add_router(lab, "other")
+    settle(lab)
+    near, far = ends["red", "hv1"], ends["blue", "hv2"]
+    assert reaches(near, far)
+    assert stays_apart(near, green)
+    ping = near.start_ping(far.address)
+    router_api(lab, "addrouterinterface", router="r", subnet="green")
+    assert reaches(near, green)
+    router_api(lab, "removerouterinterface", router="r", subnet="green")
+    settle(lab)
+    time.sleep(0.5)
+    assert stays_apart(near, green)
+    router_api(lab, "addrouterinterface", router="other", subnet="green")
+    settle(lab)
+    assert stays_apart(near, green)
+    router_api(lab, "removerouterinterface", router="other", subnet="green")
+    router_api(lab, "addrouterinterface", router="r", subnet="green")
+    assert reaches(green, near)
+    result = ping.stop()
+    assert result.lost == 0 and result.sent > 100
+
+
+def test_static_routes_go_through_a_station_that_is_no_logical_port(make_lab):
+    lab = make_lab(hosts=2, config=CONFIG)
+    add_physical(lab, "vlan", vlanrange=[[100, 199]])
+    ends = two_networks(lab)
+    gateway = ends["blue", "hv2"]
+    run(["ip", "-n", gateway.namespace, "address", "add", "10.9.0.1/16", "dev", "lo"])
+    run(["ip", "-n", gateway.namespace, "address", "add", "10.8.0.1/16", "dev", "lo"])
+    add_router(lab, "r", "red", "blue")
+    red = ends["red", "hv1"]
+    assert reaches(red, gateway)
+    settle(lab)
+    assert red.ping("10.9.0.1", 1).received == 0
+    hop = gateway.address
+    router_api(
+        lab, "updatevirtualrouter", id="r", routes=[["10.9.0.0/16", hop], ["10.8.0.0/16", hop], ["10.7.0.0/16", "10.0.0.9"]]
+    )
+    for address in ("10.9.0.1", "10.8.0.1"):
+        assert any(red.ping(address, 1, wait_s=0.3).received for _ in range(20)), address
+    ping = red.start_ping("10.9.0.1")
+    router_api(lab, "updatevirtualrouter", id="r", routes=[["10.9.0.0/16", hop]])
+    for host in lab.hosts.values():
+        host.controller.stop()
+        host.controller.start()
+        host.wait_settled()
+    time.sleep(1)
+    result = ping.stop()
+    assert result.lost == 0 and result.sent > 100
+    assert red.ping("10.8.0.1", 1).received == 0
+    router_api(lab, "updatevirtualrouter", id="r", routes=[])
+    settle(lab)
+    time.sleep(0.3)
+    assert red.ping("10.9.0.1", 2).received == 0
+
+
+def test_a_port_that_changes_its_addresses_is_reached_at_the_new_ones(make_lab):
+    lab = make_lab(hosts=2, config=CONFIG)
+    add_physical(lab, "vlan", vlanrange=[[100, 199]])
+    ends = two_networks(lab)
+    add_router(lab, "r", "red", "blue")
+    red, blue = ends["red", "hv1"], ends["blue", "hv2"]
+    assert reaches(red, blue)
+    api(lab, "updatelogicalport", id=blue.plan.iface_id, ip_address="192.168.2.77", mac_address="02:00:00:00:77:77")
+    for command in (["link", "set", "eth0", "address", "02:00:00:00:77:77"], ["address", "flush", "dev", "eth0"]):
+        run(["ip", "-n", blue.namespace, *command])
+    run(["ip", "-n", blue.namespace, "address", "add", "192.168.2.77/24", "dev", "eth0"])
+    route_through(blue, "192.168.2.1")
+    assert any(red.ping("192.168.2.77", 1, wait_s=0.3).received for _ in range(20))
+    assert red.ping(blue.address, 1).received == 0

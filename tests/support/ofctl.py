@@ -8,39 +8,23 @@ from vlcp.service.sdn._flows.encode import Layout, _in_metadata, _metadata_bits
 from vlcp.service.sdn._flows.fields import FIELDS, LOGICAL, format_value
 from vlcp.service.sdn._flows.spec import SEND_FLOW_REM, Flow, Group
 
-<<<<<<< HEAD
-_ORDER = ("tun_id", "reg4", "reg5", "reg6", "reg7", "metadata", "in_port", "vlan_vid", "eth_src", "eth_dst")
-_ORDER += ("ipv4_dst", "ip_ttl", "arp_tpa", "arp_op", "icmpv4_type", "icmpv4_code")
-_NAMES = {
-    "eth_dst": "dl_dst",
-    "eth_src": "dl_src",
-    "vlan_vid": "dl_vlan",
-    "ipv4_dst": "nw_dst",
-    "ip_ttl": "nw_ttl",
-    "icmpv4_type": "icmp_type",
-    "icmpv4_code": "icmp_code",
-}
-_DECIMAL = ("in_port", "ip_ttl", "arp_op", "icmpv4_type", "icmpv4_code")
-_PROTOCOLS = {(0x0800, None): "ip", (0x0806, None): "arp", (0x0800, 1): "icmp", (0x0800, 17): "udp"}
-_TARGETS = {"ipv4_src": "ip_src", "ipv4_dst": "ip_dst", "icmpv4_type": "icmp_type"}
-_MOVED = {
-    "eth_src": "NXM_OF_ETH_SRC[]",
-    "eth_dst": "NXM_OF_ETH_DST[]",
-    "ipv4_src": "NXM_OF_IP_SRC[]",
-    "ipv4_dst": "NXM_OF_IP_DST[]",
-=======
 _ORDER = (
     *("tun_id", "reg4", "reg5", "reg6", "reg7", "metadata", "in_port", "vlan_vid", "eth_src", "eth_dst"),
-    *("ipv4_dst", "arp_tpa", "arp_op", "udp_dst"),
+    *("ipv4_dst", "ip_ttl", "arp_tpa", "arp_op", "udp_dst", "icmpv4_type", "icmpv4_code"),
 )
-_NAMES = {"eth_dst": "dl_dst", "eth_src": "dl_src", "vlan_vid": "dl_vlan", "ipv4_dst": "nw_dst", "udp_dst": "tp_dst"}
-_PROTOCOLS = {(0x0806, None): "arp", (0x0800, None): "ip", (0x0800, 17): "udp"}
+_NAMES = {
+    "eth_dst": "dl_dst", "eth_src": "dl_src", "vlan_vid": "dl_vlan", "ipv4_dst": "nw_dst", "udp_dst": "tp_dst",
+    "ip_ttl": "nw_ttl", "icmpv4_type": "icmp_type", "icmpv4_code": "icmp_code",
+}
+_TARGETS = {"ipv4_src": "ip_src", "ipv4_dst": "ip_dst", "icmpv4_type": "icmp_type"}
+_PROTOCOLS = {(0x0806, None): "arp", (0x0800, None): "ip", (0x0800, 17): "udp", (0x0800, 1): "icmp"}
 _MOVE_NAMES = {
     "arp_spa": "NXM_OF_ARP_SPA[]",
     "arp_tpa": "NXM_OF_ARP_TPA[]",
     "arp_sha": "NXM_NX_ARP_SHA[]",
     "arp_tha": "NXM_NX_ARP_THA[]",
->>>>>>> main
+    "ipv4_src": "NXM_OF_IP_SRC[]",
+    "ipv4_dst": "NXM_OF_IP_DST[]",
 }
 _LEARN_NAMES = {
     "reg4": "NXM_NX_REG4[]",
@@ -66,15 +50,11 @@ def _number(value: int) -> str:
 def _condition(name: str, value: int, mask: Any) -> str:
     if name == "vlan_vid":
         return f"dl_vlan={value - 0x1000}"
-    if FIELDS[name].kind in ("mac", "ip4"):
+    if FIELDS[name].kind == "ip4" and mask is not None:
+        text = f"{format_value(name, value)}/{bin(mask).count('1')}"
+    elif FIELDS[name].kind in ("mac", "ip4"):
         text = format_value(name, value) + ("" if mask is None else "/" + format_value(name, mask))
-<<<<<<< HEAD
-    elif FIELDS[name].kind == "ip4":
-        text = format_value(name, value) + ("" if mask is None else f"/{bin(mask).count('1')}")
-    elif name in _DECIMAL:
-=======
-    elif name in ("in_port", "arp_op", "udp_dst"):
->>>>>>> main
+    elif name in ("in_port", "ip_ttl", "arp_op", "udp_dst", "icmpv4_type", "icmpv4_code"):
         text = str(value)
     else:
         text = _number(value) + ("" if mask is None else "/" + hex(mask))
@@ -83,17 +63,10 @@ def _condition(name: str, value: int, mask: Any) -> str:
 
 def _set(name: str, value: int) -> str:
     field = _wire_name(name)
-<<<<<<< HEAD
-    shown = str(value) if field == "vlan_vid" else _number(value)
-    if FIELDS[field].kind in ("mac", "ip4"):
-        shown = format_value(field, value)
-    return f"set_field:{shown}->{_TARGETS.get(field, field)}"
-=======
     shown = str(value) if field in ("vlan_vid", "arp_op") else _number(value)
     if FIELDS[field].kind in ("mac", "ip4"):
         shown = format_value(field, value)
-    return f"set_field:{shown}->{field}"
->>>>>>> main
+    return f"set_field:{shown}->{_TARGETS.get(field, field)}"
 
 
 def _learn(action: Any, layout: Layout) -> str:
@@ -134,7 +107,6 @@ def _action(action: Any, layout: Layout) -> str:
         "learn": lambda: _learn(action, layout),
         "dec_ttl": lambda: "dec_ttl",
         "set_ttl": lambda: f"mod_nw_ttl:{action[1]}",
-        "move": lambda: f"move:{_MOVED[action[1]]}->{_MOVED[action[3]]}",
     }
     return simple[kind]()
 
@@ -161,14 +133,9 @@ def _actions(flow: Flow, layout: Layout) -> Iterable[str]:
 def flow_line(flow: Flow, layout: Layout) -> str:
     """Return a row as one line of a dump."""
     conditions = flow.match if layout.nicira else _in_metadata(flow.match)
-<<<<<<< HEAD
-    found = {_wire_name(name): _condition(_wire_name(name), value, mask) for name, value, mask in conditions}
-    values = {name: value for name, value, _ in conditions}
-=======
     values = {name: value for name, value, _ in conditions}
     shown = [row for row in conditions if row[0] not in ("eth_type", "ip_proto")]
     found = {_wire_name(name): _condition(_wire_name(name), value, mask) for name, value, mask in shown}
->>>>>>> main
     words = [f"priority={flow.priority}"] if flow.priority != 0x8000 else []
     if "eth_type" in values:
         words.append(_PROTOCOLS[values["eth_type"], values.get("ip_proto")])

@@ -40,7 +40,8 @@ def gateway_of(cidr: str) -> str:
 def add_router(lab: Lab, identifier: str, *subnets: str, **options) -> None:
     """Create a virtual router with interfaces in some subnets."""
     router_api(lab, "createvirtualrouter", id=identifier, **options)
-    router_api(lab, "addrouterinterfaces", interfaces=[{"router": identifier, "subnet": subnet} for subnet in subnets])
+    if subnets:
+        router_api(lab, "addrouterinterfaces", interfaces=[{"router": identifier, "subnet": subnet} for subnet in subnets])
 
 
 def remove_router(lab: Lab, identifier: str, *subnets: str) -> None:

@@ -59,13 +59,8 @@ class NetworkModel:
         keys, walker = create_index_sets(classes)
         try:
             await call_api(container, "objectdb", "writewalk", {"keys": tuple(keys), "walker": walker})
-<<<<<<< HEAD
-        except StorageUnavailableException as exc:
-            logger.warning("cannot create the index sets %s now: %s", ", ".join(keys), exc)
-=======
         except (StorageUnavailableException, StorageOutcomeUnknownException, TransactionFailedException) as exc:
-            logger.warning("viperflow: cannot create the index sets now: %s", exc)
->>>>>>> main
+            logger.warning("cannot create the index sets %s now: %s", ", ".join(keys), exc)
 
     async def by_drivers(self, verb: str, resource: Resource, items: Iterable[Dict[str, Any]]) -> Any:
         """Carry out a call whose rules belong to the drivers of network types.
