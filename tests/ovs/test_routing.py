@@ -10,6 +10,7 @@ from support.networks import add_physical, api, reaches, settle, stays_apart
 from support.routing import (
     CONFIG,
     ROUTING,
+    OutsideHost,
     add_routed,
     add_routed_endpoint,
     add_router,
@@ -251,3 +252,57 @@ def test_a_port_that_changes_its_addresses_is_reached_at_the_new_ones(make_lab):
     route_through(blue, "192.168.2.1")
     assert any(red.ping("192.168.2.77", 1, wait_s=0.3).received for _ in range(20))
     assert red.ping(blue.address, 1).received == 0
+
+
+def test_a_forwarding_node_with_an_address_outside_joins_its_endpoints_to_the_outside(make_lab):
+    forwarding = {"module.ioprocessing.enable_router_forward": True, "module.l3router.enable_router_forward": True}
+    lab = make_lab(config={**CONFIG, **forwarding, "module.l3router.static_host_arp_refresh_interval": 1})
+    add_physical(lab, "vlan", vlanrange=[[100, 199]])
+    add_routed(lab, "red", RED)
+    red = add_routed_endpoint(lab, "red1", "red")
+    hosts = [{"systemid": "hv1", "local_address": "10.0.0.2"}, {"systemid": "other", "local_address": "10.0.0.3"}]
+    api(lab, "createphysicalnetwork", type="native", id="wan")
+    api(lab, "createphysicalport", physicalnetwork="wan", name="out0")
+    add_routed(lab, "out", "10.0.0.0/24", "wan", isexternal=True, pre_host_config=hosts)
+    outside = OutsideHost(lab, "hv1", "10.0.0.1/24", (RED, "10.0.0.2"))
+    try:
+        run(["ip", "-n", outside.namespace, "address", "add", "8.8.8.8/32", "dev", "lo"])
+        add_router(lab, "r", "red", "out")
+        assert outside.ping("10.0.0.2")
+        assert outside.ping(red.address)
+        assert any(red.ping("8.8.8.8", 1, wait_s=0.3).received for _ in range(20))
+        assert red.ping("10.0.0.1", 2).received == 2
+        assert red.ping("10.0.0.2", 2).received == 2
+        ping = red.start_ping("8.8.8.8")
+        controller = lab.hosts["hv1"].controller
+        controller.stop()
+        controller.start()
+        settle(lab)
+        time.sleep(1)
+        assert ping.stop().lost == 0
+        outside.set_mac("02:00:00:00:0f:0f")
+        assert any(red.ping("8.8.8.8", 1, wait_s=0.3).received for _ in range(30))
+        remove_router(lab, "r", "red", "out")
+        settle(lab)
+        time.sleep(0.3)
+        assert red.ping("8.8.8.8", 2).received == 0
+    finally:
+        outside.delete()
+
+
+@pytest.mark.parametrize("path", ["l3router.L3Router", "icmpresponder.ICMPResponder"])
+def test_no_routed_packet_is_lost_while_a_module_is_reloaded(make_lab, path):
+    lab = make_lab(hosts=2, config=CONFIG)
+    add_physical(lab, "vlan", vlanrange=[[100, 199]])
+    ends = two_networks(lab)
+    add_router(lab, "r", "red", "blue")
+    settle(lab)
+    red, far = ends["red", "hv1"], ends["blue", "hv2"]
+    assert reaches(red, far)
+    ping = red.start_ping(far.address)
+    lab.hosts["hv1"].controller.api("manager", "reloadmodules", pathlist=["vlcp.service.sdn." + path])
+    time.sleep(3)
+    settle(lab)
+    result = ping.stop()
+    assert result.lost == 0 and result.sent > 100
+    assert red.ping("192.168.1.1", 2).received == 2

@@ -13,8 +13,14 @@ _ORDER = (
     *("ipv4_dst", "ip_ttl", "arp_tpa", "arp_op", "udp_dst", "icmpv4_type", "icmpv4_code"),
 )
 _NAMES = {
-    "eth_dst": "dl_dst", "eth_src": "dl_src", "vlan_vid": "dl_vlan", "ipv4_dst": "nw_dst", "udp_dst": "tp_dst",
-    "ip_ttl": "nw_ttl", "icmpv4_type": "icmp_type", "icmpv4_code": "icmp_code",
+    "eth_dst": "dl_dst",
+    "eth_src": "dl_src",
+    "vlan_vid": "dl_vlan",
+    "ipv4_dst": "nw_dst",
+    "udp_dst": "tp_dst",
+    "ip_ttl": "nw_ttl",
+    "icmpv4_type": "icmp_type",
+    "icmpv4_code": "icmp_code",
 }
 _TARGETS = {"ipv4_src": "ip_src", "ipv4_dst": "ip_dst", "icmpv4_type": "icmp_type"}
 _PROTOCOLS = {(0x0806, None): "arp", (0x0800, None): "ip", (0x0800, 17): "udp", (0x0800, 1): "icmp"}

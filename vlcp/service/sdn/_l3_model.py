@@ -47,7 +47,7 @@ class RoutedNetworks:
     def source_for(self, network: str, address: int) -> int:
         """Return the address that routers ask for ``address`` from; 0 without one."""
         interface = self._routing.interface_at(network, address)
-        return 0 if interface is None or interface.external or interface.gateway is None else interface.gateway
+        return 0 if interface is None or interface.own is None else interface.own
 
     def is_host(self, network: str, address: int) -> bool:
         """Tell whether an address can be that of a station in a network, and not of the subnet or of all of its stations."""
@@ -61,15 +61,18 @@ class RoutedNetworks:
         number, routers = self.number(network), self._routing.of(network)
         if number is None or not routers:
             return None
-        inside = [interface for interface in self._routing.interfaces(network) if not interface.external]
-        asks_as = {interface.gateway for interface in inside if interface.gateway is not None}
+        interfaces = self._routing.interfaces(network)
+        inside = any(not interface.external for interface in interfaces)
+        reached = inside or any(interface.address is not None for interface in interfaces)
+        asks_as = {interface.own for interface in interfaces if interface.own is not None}
         own = {gateway for router in routers for gateway in router.gateways()}
         return NetInputs(
             number,
             self.inner if inside else None,
-            self.outer(network) if inside and self.uplink(network) is not None else None,
+            self.outer(network) if reached and self.uplink(network) is not None else None,
             tuple(sorted(asks_as)),
             tuple(sorted(own)),
+            tuple(sorted({address for router in routers for address in router.outside()})),
         )
 
     def route_inputs(self, network: str, mac_of: MacOf) -> Optional[RouteInputs]:
@@ -105,14 +108,27 @@ class RoutedNetworks:
             if number is not None and mac is not None:
                 yield Via(first, prefix, number, mac)
 
-    @staticmethod
-    def _usable(router: Router) -> Iterable[Tuple[int, int, Key]]:
-        """Yield (address, prefix length, next hop) of the static routes whose next hop is in a subnet of the router."""
+    def _usable(self, router: Router) -> Iterable[Tuple[int, int, Key]]:
+        """Yield (address, prefix length, next hop) of the static routes whose next hop is in a subnet of the router, and of the
+        way out through each external subnet where this node has an address."""
         own = router.gateways()
         for first, prefix, hop in router.routes:
             interface = router.interface_of(hop)
-            if interface is not None and not interface.external and hop not in own:
+            usable = interface is not None and (not interface.external or interface.address is not None)
+            if interface is not None and usable and hop not in own:
                 yield first, prefix, (interface.network, hop)
+        for interface in router.interfaces:
+            if interface.address is not None and interface.gateway is not None and self.uplink(interface.network) is not None:
+                yield 0, 0, (interface.network, interface.gateway)
+
+    def outside_addresses(self) -> Set[Key]:
+        """Return the addresses that this node has in external subnets, with their networks."""
+        return {
+            (interface.network, interface.address)
+            for router in self._routing.routers.values()
+            for interface in router.interfaces
+            if interface.address is not None and self.uplink(interface.network) is not None
+        }
 
     def next_hops(self) -> Set[Key]:
         """Return the next hops of all static routes."""

@@ -17,6 +17,7 @@ from vlcp.service.sdn._icmp_frames import (
     UNREACHABLE,
     Packet,
     RateLimit,
+    echo_reply,
     error,
     parse_packet,
 )
@@ -181,6 +182,26 @@ class Neighbours:
         packet = parse_packet(upload.data)
         self._say(packet, upload.value("in_port"), upload.value("reg4"), UNREACHABLE, PORT_UNREACHABLE, packet.target)
 
+    def take_echo(self, upload: Upload) -> None:
+        """A ping goes to an address of a router outside.
+
+        :raises ValueError: it is no packet
+        """
+        in_port, in_net = upload.value("in_port"), upload.value("reg4")
+        network = self._by_number.get(in_net)
+        if network is None:
+            return
+        self._ip_id = (self._ip_id + 1) & 0xFFFF
+        frame = echo_reply(parse_packet(upload.data), self._mac_towards(network, in_port), self._ip_id)
+        if frame is not None:
+            self._send([self._out(frame, in_net, in_port)])
+
+    def _mac_towards(self, network: str, port_no: int) -> int:
+        """Return the router's MAC address for those who sit behind a port."""
+        uplink = self._networks.uplink(network)
+        outside = uplink is not None and uplink.port_no == port_no
+        return self._networks.outer(network) if outside else self._networks.inner
+
     def _refuse(self, packets: Iterable[Held]) -> None:
         for held in packets:
             self._say(parse_packet(held.frame), held.in_port, held.in_net, UNREACHABLE, HOST_UNREACHABLE)
@@ -195,10 +216,7 @@ class Neighbours:
         if network is None or not source or not self._limit.take(self._now()):
             return
         self._ip_id = (self._ip_id + 1) & 0xFFFF
-        uplink = self._networks.uplink(network)
-        outside = uplink is not None and uplink.port_no == in_port
-        mac = self._networks.outer(network) if outside else self._networks.inner
-        frame = error(packet, kind, code, source, mac, self._ip_id)
+        frame = error(packet, kind, code, source, self._mac_towards(network, in_port), self._ip_id)
         if frame is not None:
             self._send([self._out(frame, in_net, in_port)])
 

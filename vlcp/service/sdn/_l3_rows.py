@@ -26,9 +26,11 @@ ROUTED_COOKIE = 0x3
 ARP_COOKIE = 0x4
 ERROR_COOKIE = 0x5
 PORT_COOKIE = 0x6
+ECHO_COOKIE = 0x7
 LEARNED_COOKIE = 0x1
 UNKNOWN_COOKIE = 0x0
 _IPV4, _ARP, _ARP_REQUEST, _ARP_REPLY, _UDP = 0x0800, 0x0806, 1, 2, 17
+_ICMP, _ECHO_REQUEST = 1, 8
 _REPORTED_BYTES = 60
 _ERROR_BYTES = 1024
 _OWN_PRIORITY = DEFAULT_PRIORITY + 100
@@ -42,13 +44,14 @@ class Base(NamedTuple):
 class NetInputs(NamedTuple):
     """A network with a router. ``inner`` and ``outer`` are the router's MAC addresses there, ``inner`` None in a network that
     is only outside, ``outer`` None where nothing comes from outside; ``asks_as`` are the addresses that the router asks from,
-    ``own`` all addresses of its routers."""
+    ``own`` all addresses of its routers, ``outside`` those in external networks."""
 
     net_no: int
     inner: Optional[int]
     outer: Optional[int]
     asks_as: Tuple[int, ...]
     own: Tuple[int, ...]
+    outside: Tuple[int, ...] = ()
 
 
 class Connected(NamedTuple):
@@ -135,6 +138,9 @@ def _own_rows(net: NetInputs) -> Iterator[Row]:
         yield Flow("l3router", _OWN_PRIORITY + 1, match(**place), drop())
         probes = match(**place, ip_proto=_UDP)
         yield Flow("l3router", _OWN_PRIORITY + 2, probes, (to_controller(_ERROR_BYTES),), PORT_COOKIE)
+        if address in net.outside:
+            pings = match(**place, ip_proto=_ICMP, icmpv4_type=_ECHO_REQUEST, icmpv4_code=0)
+            yield Flow("l3router", _OWN_PRIORITY + 2, pings, (to_controller(),), ECHO_COOKIE)
 
 
 def _target(net_no: int, first: int, prefix: int) -> Match:

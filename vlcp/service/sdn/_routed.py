@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Mapping, Set
+from typing import Any, Callable, Mapping, Optional, Set
 
 from vlcp.service.sdn._flows.updater import WalkingUpdater
 from vlcp.service.sdn._flows.view import SwitchView
 from vlcp.service.sdn._members import map_key
-from vlcp.service.sdn._routers import Routing, routers_of, walk_routers
+from vlcp.service.sdn._routers import Node, Routing, routers_of, walk_routers
 from vlcp.utils.networkmodel import LogicalNetworkMap, LogicalPort
 
 _logger = logging.getLogger(__name__)
@@ -33,7 +33,11 @@ class RoutedUpdater(WalkingUpdater):
         """Take the routers as they are now; return the keys of the networks whose routers differ."""
         if self.routing.routers and all(key.startswith(_OTHERS) for key in self.changed):
             return set()
-        return self.routing.replace(routers_of(self._values, self._report))
+        return self.routing.replace(routers_of(self._values, self._report, self.forwarding_node()))
+
+    def forwarding_node(self) -> Optional[Node]:
+        """Return how external subnets name this switch, None when it does not forward to them."""
+        return None
 
     @staticmethod
     def _report(key: str, error: Exception) -> None:

@@ -8,14 +8,24 @@ from vlcp.service.sdn._members import Save, Walk, follow
 from vlcp.utils.netutils import parse_ip4_address, parse_ip4_network
 from vlcp.utils.networkmodel import SubNetMap, VRouter
 
+_ANY = "%"
 _ROUTER = VRouter._prefix + "."
 
 Report = Callable[[str, Exception], None]
 
 
+class Node(NamedTuple):
+    """A switch, as ``pre_host_config`` names it: OpenFlow vHost, system id and name of the bridge."""
+
+    vhost: str
+    systemid: str
+    bridge: str
+
+
 class Interface(NamedTuple):
     """A subnet of a router. Addresses are numbers; ``network`` is the key of the logical network; ``gateway`` is the
-    router's address there (for an external subnet: that of the router outside), None without one."""
+    router's address there (for an external subnet: that of the router outside), None without one. ``address`` is the
+    address that this node has in an external subnet, None when it has none."""
 
     subnet: str
     network: str
@@ -23,6 +33,12 @@ class Interface(NamedTuple):
     prefix: int
     gateway: Optional[int]
     external: bool
+    address: Optional[int] = None
+
+    @property
+    def own(self) -> Optional[int]:
+        """The router's own address in the subnet, None without one."""
+        return self.address if self.external else self.gateway
 
     def holds(self, address: int) -> bool:
         """Tell whether an address is in the subnet."""
@@ -38,7 +54,11 @@ class Router(NamedTuple):
 
     def gateways(self) -> Tuple[int, ...]:
         """Return the router's own addresses, ascending."""
-        return tuple(sorted({i.gateway for i in self.interfaces if not i.external and i.gateway is not None}))
+        return tuple(sorted({interface.own for interface in self.interfaces if interface.own is not None}))
+
+    def outside(self) -> Tuple[int, ...]:
+        """Return the router's own addresses in external subnets, ascending."""
+        return tuple(sorted({interface.address for interface in self.interfaces if interface.address is not None}))
 
     def interface_of(self, address: int) -> Optional[Interface]:
         """Return the interface in whose subnet an address is; of several the smallest subnet."""
@@ -75,19 +95,20 @@ def _key(obj: Any, name: str) -> Optional[str]:
     return None if reference is None else reference.getkey()
 
 
-def routers_of(values: Mapping[str, Any], report: Report) -> Dict[str, Router]:
+def routers_of(values: Mapping[str, Any], report: Report, node: Optional[Node] = None) -> Dict[str, Router]:
     """Return the routers among retrieved objects, by key.
 
+    :param node: the forwarding node whose addresses in external subnets count; None for a node that does not forward
     :param report: called with a key and an error for what cannot be read; it is left out
     """
-    return {key: _router(key, value, values, report) for key, value in values.items() if key.startswith(_ROUTER)}
+    return {key: _router(key, value, values, report, node) for key, value in values.items() if key.startswith(_ROUTER)}
 
 
-def _router(key: str, router: Any, values: Mapping[str, Any], report: Report) -> Router:
+def _router(key: str, router: Any, values: Mapping[str, Any], report: Report, node: Optional[Node]) -> Router:
     interfaces: List[Interface] = []
     for reference in router.interfaces.dataset():
         try:
-            interface = _interface(values.get(reference.getkey()), values)
+            interface = _interface(values.get(reference.getkey()), values, node)
         except (ValueError, AttributeError) as error:
             report(reference.getkey(), error)
         else:
@@ -103,14 +124,32 @@ def _router(key: str, router: Any, values: Mapping[str, Any], report: Report) ->
     return Router(key, tuple(sorted(interfaces, key=lambda interface: interface.subnet)), tuple(routes))
 
 
-def _interface(port: Any, values: Mapping[str, Any]) -> Optional[Interface]:
+def _interface(port: Any, values: Mapping[str, Any], node: Optional[Node]) -> Optional[Interface]:
     subnet = None if port is None else values.get(_key(port, "subnet") or "")
     if subnet is None:
         return None
-    first, prefix = parse_ip4_network(subnet.cidr)
-    gateway = getattr(port, "ip_address", None) or getattr(subnet, "gateway", None)
-    address = None if gateway is None else parse_ip4_address(gateway)
-    return Interface(subnet.getkey(), subnet.network.getkey(), first, prefix, address, bool(getattr(subnet, "isexternal", False)))
+    external = bool(getattr(subnet, "isexternal", False))
+    settings = {"cidr": subnet.cidr, "gateway": getattr(port, "ip_address", None) or getattr(subnet, "gateway", None)}
+    if external and node is not None:
+        settings["local_address"] = getattr(subnet, "local_address", None)
+        settings.update(_of_node(subnet, node))
+    first, prefix = parse_ip4_network(settings["cidr"])
+    gateway, address = (_address(settings.get(name)) for name in ("gateway", "local_address"))
+    return Interface(subnet.getkey(), subnet.network.getkey(), first, prefix, gateway, external, address)
+
+
+def _of_node(subnet: Any, node: Node) -> Dict[str, Any]:
+    """Return what ``pre_host_config`` says about an external subnet on a node; the last entry that fits counts."""
+    found: Dict[str, Any] = {}
+    for entry in getattr(subnet, "pre_host_config", None) or ():
+        told = Node(entry.get("vhost", ""), entry.get("systemid", _ANY), entry.get("bridge", _ANY))
+        if all(one in (_ANY, other) for one, other in zip(told, node)):
+            found = {name: entry[name] for name in ("cidr", "gateway", "local_address") if entry.get(name) is not None}
+    return found
+
+
+def _address(text: Optional[str]) -> Optional[int]:
+    return None if text is None else parse_ip4_address(text)
 
 
 class Routing:

@@ -26,7 +26,7 @@ from vlcp.service.sdn._l3_rows import HostInputs, l3_rows
 from vlcp.service.sdn._members import Members, map_key, walk_members
 from vlcp.service.sdn._proxied import ProxiedModule, Proxy
 from vlcp.service.sdn._routed import RoutedUpdater
-from vlcp.service.sdn._routers import walk_routers
+from vlcp.service.sdn._routers import Node, walk_routers
 
 _logger = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class RouterUpdater(RoutedUpdater):
             self.uploads("l3input", rows_of.ARP_COOKIE, neighbours.take_answer),
             self.uploads("l3router", rows_of.ERROR_COOKIE, neighbours.take_ended),
             self.uploads("l3router", rows_of.PORT_COOKIE, neighbours.take_probe),
+            self.uploads("l3router", rows_of.ECHO_COOKIE, neighbours.take_echo),
             self._follow_removed(),
             self._cycle(),
         ]
@@ -106,17 +107,25 @@ class RouterUpdater(RoutedUpdater):
         walker = walk_routers_and_ports if self._parent.prepush else walk_routers
         return {map_key(network): walker for network in view.networks}
 
+    def forwarding_node(self) -> Optional[Node]:
+        """Return how external subnets name this switch, None when it does not forward to them."""
+        bridge = self.view.bridge
+        if bridge is None or not self._parent.enable_router_forward:
+            return None
+        return Node(self._connection.protocol.vhost, bridge.systemid, bridge.name)
+
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[PartInputs]:
         """Return the entities with rows that a change concerns."""
         yield ("base",), rows_of.Base()
         rerouted = self.changed_routing()
         ports = self._changed_ports(view, change)
-        hops = self._networks.next_hops() if rerouted or change.networks else self._hops
+        moved = rerouted or change.networks or change.physical_ports
+        hops = self._networks.next_hops() if moved else self._hops
         for key in ports:
             yield ("port", key), self._port_inputs(view, key)
         if change.networks:
             self._neighbours.number_networks({record.net_no: key for key, record in view.networks.items()})
-        if rerouted or change.networks or change.physical_ports or hops or self._hops:
+        if moved or hops:
             yield from self._route_parts(hops)
 
     def _changed_ports(self, view: SwitchView, change: ViewChange) -> Set[str]:
@@ -218,6 +227,9 @@ class RouterUpdater(RoutedUpdater):
             (format_value("ipv4_dst", key[1]), format_value("eth_src", mac), key[0], False)
             for key, mac in self._local.ports.values()
         }
+        for network, address in self._networks.outside_addresses():
+            mac = format_value("eth_src", self._networks.outer(network))
+            wanted.add((format_value("ipv4_dst", address), mac, network, False))
         await self._parent.answer_for(self, self._connection, wanted)
         until = self.scheduler.current_time + _FIRST_ANSWERS_S
         while not self._declared and self._waits_for_hops() and self.scheduler.current_time < until:

@@ -8,7 +8,7 @@ from support.routedview import INNER, MASK, interface, ip, make_view, routed, ro
 from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._l3_model import LocalAddresses
 from vlcp.service.sdn._l3_rows import Connected, l3_rows
-from vlcp.service.sdn._routers import Routing, routers_of, walk_routers
+from vlcp.service.sdn._routers import Node, Routing, routers_of, walk_routers
 from vlcp.utils.dataobject import DataObjectSet, ReferenceObject, WeakReferenceObject
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalNetworkMap, RouterPort, SubNet, SubNetMap, VRouter
@@ -178,3 +178,54 @@ def test_an_address_of_the_router_port_takes_the_place_of_the_gateway_and_nonsen
     (found,) = routers_of(objects.walked("n-in"), lambda key, error: reports.append(key)).values()
     assert [one.gateway for one in found.interfaces] == [ip("10.1.0.77")]
     assert len(found.routes) == 1 and len(reports) == 3
+
+
+def outside_of(objects, node):
+    (found,) = routers_of(objects.walked("n-in"), lambda *error: pytest.fail(str(error)), node).values()
+    return next(one for one in found.interfaces if one.external)
+
+
+def test_the_last_fitting_host_configuration_of_an_external_subnet_counts_on_forwarding_nodes_only():
+    objects = Objects()
+    subnet = objects.values[SubNet.default_key("out")]
+    subnet.gateway, subnet.local_address = "10.2.0.1", "10.2.0.2"
+    here, there = Node("", "sys-a", "br0"), Node("v", "sys-b", "br0")
+    assert outside_of(objects, None).address is None
+    assert outside_of(objects, here).address == outside_of(objects, there).address == ip("10.2.0.2")
+    subnet.pre_host_config = [
+        {"systemid": "%", "bridge": "%", "vhost": "", "local_address": "10.2.0.8"},
+        {
+            "systemid": "sys-a",
+            "bridge": "br0",
+            "vhost": "%",
+            "cidr": "10.3.0.0/24",
+            "gateway": "10.3.0.1",
+            "local_address": "10.3.0.9",
+        },
+        {"systemid": "sys-a", "bridge": "br9", "vhost": "", "local_address": "10.2.0.7"},
+    ]
+    found = outside_of(objects, here)
+    assert (found.first, found.prefix, found.gateway, found.address) == (ip("10.3.0.0"), 24, ip("10.3.0.1"), ip("10.3.0.9"))
+    assert outside_of(objects, there).address == ip("10.2.0.2")
+
+
+def test_an_address_outside_opens_the_way_out_for_all_networks_of_the_router():
+    outside = interface("c", "10.3.0.0/16", "10.3.0.1", external=True)._replace(address=ip("10.3.0.2"))
+    networks = routed(
+        make_view(NETWORKS, {"y": (1, PORT_MAC)}), router("r", A, B, outside, routes=[("10.20.0.0/16", "10.3.0.7")])
+    )
+    assert networks.next_hops() == {("c", ip("10.3.0.1")), ("c", ip("10.3.0.7"))}
+    assert networks.outside_addresses() == {("c", ip("10.3.0.2"))}
+    for network in "abc":
+        (way,) = networks.route_inputs(network, {("c", ip("10.3.0.1")): MAC}.get).via
+        assert way == (0, 0, 3, MAC)
+    taken = networks.net_inputs("c")
+    assert (taken.inner, taken.outer, taken.asks_as, taken.outside) == (
+        None,
+        PORT_MAC ^ MASK,
+        (ip("10.3.0.2"),),
+        (ip("10.3.0.2"),),
+    )
+    assert networks.source_for("c", ip("10.3.0.1")) == ip("10.3.0.2")
+    without_port = routed(make_view(NETWORKS), router("r", A, outside))
+    assert without_port.next_hops() == set() and without_port.outside_addresses() == set()
