@@ -262,3 +262,15 @@ def test_a_reconnected_switch_gets_all_rows_and_groups_again(database):
         await bench.until(lambda: shape(again) == shape(switch))
 
     run_bench(scenario, database, PREPUSH, SERVICES)
+
+
+def test_a_switch_without_the_nicira_extensions_keeps_its_other_networks(database):
+    async def scenario(bench):
+        switch = FakeSwitch(datapath_id=1, ports=PORTS)
+        bench.connect(switch)
+        await network(bench)
+        await port(bench, 1)
+        await settled(bench, lambda: any((0x8000, 0, 1, 0xFFFFFFFF) in row[2] for row in switch.dump() if row[0] == 0))
+        assert not any(number > 0xFFFF for number, _, _ in switch.dump_groups())
+
+    run_bench(scenario, database, {"protocol.openflow.disablenxext": True}, OVERLAY)

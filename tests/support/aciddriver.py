@@ -1,7 +1,7 @@
 """A process that makes a history: random transactions and reads through ObjectDB, logged as JSON lines.
 
-``main`` gets one JSON object (see :class:`Plan`). It runs a server with the database modules, several routines that work at
-the same time, and ends after some seconds. A killed one leaves a log of which every line is true.
+``main`` gets one JSON object (see :class:`~support.aciddata.Plan`). It runs a server with the database modules, several routines
+that work at the same time, and ends after some seconds. A killed one leaves a log of which every line is true.
 """
 
 from __future__ import annotations
@@ -11,8 +11,18 @@ import json
 import os
 import random
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List
 
+from support.aciddata import (
+    AcidAccount,
+    Plan,
+    Seen,
+    Step,
+    account_keys,
+    list_keys,
+    updater_of,
+    walker_of,
+)
 from support.acidplants import plant
 from support.history import FAILED, OK, PAST, UNKNOWN
 
@@ -21,7 +31,6 @@ from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module, call_api, depend
 from vlcp.server.server import main as serve
 from vlcp.service.kvdb.objectdb import ObjectDB
-from vlcp.utils.dataobject import DataObject
 from vlcp.utils.exceptions import (
     StaleResultException,
     StorageOutcomeUnknownException,
@@ -34,127 +43,7 @@ _FAILURES = (StorageUnavailableException, StaleResultException, TransactionFaile
 _PAUSE_SECONDS = 0.01
 _RETRY_SECONDS = 0.05
 _CONVERGENCE_SECONDS = 10.0
-
-
-class Plan(NamedTuple):
-    """What a driver does.
-
-    :param name: unique name of the process
-    :param seed: of its decisions
-    :param config: configuration keys, above all which store
-    :param log: file that the log is appended to
-    :param start: ``time.monotonic()`` that the generations of lists are counted from
-    :param until: ``time.monotonic()`` of the end; 0 only reads everything once
-    :param space: name of the keys, new for each history
-    :param routines: how many work at the same time
-    :param lists: lists of each generation
-    :param generation: seconds after which other lists are used
-    :param accounts: number of accounts
-    :param references: scope of what watched references show, see :class:`support.history.Operation`
-    :param planted: fault to be built into the store, see :mod:`support.acidplants`
-    """
-
-    name: str
-    seed: str
-    config: Dict[str, Any]
-    log: str
-    start: float
-    until: float
-    space: str = "0"
-    routines: int = 3
-    lists: int = 6
-    generation: float = 10.0
-    accounts: int = 8
-    references: str = PAST
-    planted: Optional[str] = None
-
-
-class AcidList(DataObject):
-    _prefix = "acid.list"
-    _indices = ("space", "generation", "number")
-
-
-class AcidAccount(DataObject):
-    _prefix = "acid.account"
-    _indices = ("space", "number")
-
-
-def account_keys(plan: Plan) -> List[str]:
-    """Return the keys of all accounts."""
-    return [AcidAccount.default_key(plan.space, number) for number in range(plan.accounts)]
-
-
-def list_keys(plan: Plan, generation: int) -> List[str]:
-    """Return the keys of the lists of a generation."""
-    return [AcidList.default_key(plan.space, generation, number) for number in range(plan.lists)]
-
-
-class Step(NamedTuple):
-    """A transaction that is about to be made: what is read, appended and moved."""
-
-    name: str
-    keys: List[str]
-    appends: Dict[str, List[str]]
-    moves: Dict[str, int]
-
-
-class Seen:
-    """What the last run of a transaction or walker saw."""
-
-    def __init__(self) -> None:
-        self.reads: Dict[str, List[str]] = {}
-        self.balances: Dict[str, int] = {}
-        self.stamp: Optional[int] = None
-
-    def take(self, key: str, value: Any) -> None:
-        """Note a value."""
-        if key.startswith(AcidAccount._prefix):
-            if value is not None:
-                self.balances[key] = value.balance
-        else:
-            self.reads[key] = [] if value is None else list(value.entries)
-
-
-def changed(step: Step, key: str, value: Any) -> Any:
-    """Return the value that a transaction leaves under ``key``."""
-    if key in step.moves:
-        value.balance += step.moves[key]
-        return value
-    kept = AcidList.create_from_key(key) if value is None else value
-    kept.entries = getattr(kept, "entries", []) + step.appends[key]
-    return kept
-
-
-def walker_of(step: Step, seen: Seen) -> Callable[..., None]:
-    """Return the write walker of a transaction."""
-
-    def walker(walk: Any, write: Any, stamp: int) -> None:
-        seen.__init__()
-        seen.stamp = stamp
-        for key in step.keys:
-            value = walk(key)
-            seen.take(key, value)
-            if key in step.appends or key in step.moves:
-                write(key, changed(step, key, value))
-
-    return walker
-
-
-def updater_of(step: Step, seen: Seen) -> Callable[..., Any]:
-    """Return the updater of a transaction."""
-
-    def updater(keys: Any, values: Any, stamp: int) -> Any:
-        seen.__init__()
-        seen.stamp = stamp
-        written, results = [], []
-        for key, value in zip(keys, values):
-            seen.take(key, value)
-            if key in step.appends or key in step.moves:
-                written.append(key)
-                results.append(changed(step, key, value))
-        return written, results
-
-    return updater
+_PATIENCE_SECONDS = 15.0
 
 
 class Log:
@@ -193,16 +82,24 @@ class Driver:
             return
         await self._patiently(self._view_all)
         await self._container.execute_all([self._work() for _ in range(self._plan.routines)])
-        await self._converge()
+        if self._plan.planted is None:
+            await self._converge()
+
+    def fail(self, reason: str) -> None:
+        """Log something that must not happen."""
+        self._log.write(name=self._name(), invoked=time.monotonic(), error="unexpected: " + reason)
 
     async def _call(self, name: str, **params: Any) -> Any:
         return await call_api(self._container, "objectdb", name, params)
 
     async def _patiently(self, action: Callable[[], Any]) -> Any:
+        end = max(time.monotonic(), self._plan.until) + _PATIENCE_SECONDS
         while True:
             try:
                 return await action()
             except (*_FAILURES, StorageOutcomeUnknownException):
+                if time.monotonic() > end:
+                    raise
                 await self._container.wait_with_timeout(_RETRY_SECONDS)
 
     async def _open_accounts(self) -> None:
@@ -357,7 +254,7 @@ class Driver:
             if [value.balance for value in values] == [self._viewed[key].balance for key in self._accounts]:
                 return
             await self._container.wait_with_timeout(_RETRY_SECONDS)
-        self._log.write(name=self._name(), invoked=end, error="unexpected: the watched references are not up to date")
+        self.fail("the watched references are not up to date")
 
     async def _read_all(self) -> None:
         """Log one read of everything that was ever written."""
@@ -390,8 +287,12 @@ class AcidDriver(Module):
         self.routines.append(self.apiroutine)
 
     async def _main(self) -> None:
+        driver = Driver(self.plan, self.apiroutine)
         try:
-            await Driver(self.plan, self.apiroutine).run()
+            await driver.run()
+        except Exception as failure:
+            driver.fail(repr(failure))
+            raise
         finally:
             self.scheduler.quit()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import Any, Callable, Dict, Optional
 
 
@@ -59,11 +61,10 @@ def _zookeeper_without_settling() -> None:
 
 def _one_by_one(module: str, name: str) -> Callable[[], None]:
     def build() -> None:
-        import importlib
-
         cls = getattr(importlib.import_module(module), name)
         original = cls.mgetwithcache
 
+        @functools.wraps(original)
         async def torn(self: Any, keys: Any, vhost: str = "", cache: Any = None) -> Any:
             values = []
             for key in keys:

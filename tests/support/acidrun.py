@@ -16,7 +16,6 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from support import cycles, history
 from support.aciddriver import EACH, Plan, account_keys
-from support.acidplants import PLANTS
 from support.history import LOOSE, PAST, Anomaly, Operation
 from support.redisserver import RedisServer
 from support.server import ROOT
@@ -34,6 +33,7 @@ _PROGRAM = "import sys; from support.aciddriver import main; sys.exit(main(sys.a
 class Store:
     """A store that can be disturbed.
 
+    :param seed: of all decisions, but not of the order in which processes run
     :ivar name: ``sqlite``, ``redis`` or ``zookeeper``
     :ivar references: what watched references show is a past state of the database, or only whole transactions
     :ivar faults: functions that disturb it for some seconds at most, and heal it
@@ -42,8 +42,9 @@ class Store:
     name = ""
     references = PAST
 
-    def __init__(self, rng: random.Random) -> None:
-        self.random = rng
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.random = random.Random(seed)
         self.faults: List[Callable[[], None]] = []
 
     def config(self, number: int) -> Dict[str, Any]:
@@ -60,8 +61,8 @@ class SqliteStore(Store):
 
     name = "sqlite"
 
-    def __init__(self, directory: pathlib.Path, rng: random.Random) -> None:
-        super().__init__(rng)
+    def __init__(self, directory: pathlib.Path, seed: int) -> None:
+        super().__init__(seed)
         self._path = directory / "acid.sqlite"
         self.faults = [self._lock]
 
@@ -82,11 +83,11 @@ class ServedStore(Store):
     :param is_commit: tells commits among the pieces that a client sends
     """
 
-    def __init__(self, port: int, is_commit: Callable[[bytes], bool], rng: random.Random) -> None:
-        super().__init__(rng)
+    def __init__(self, port: int, is_commit: Callable[[bytes], bool], seed: int) -> None:
+        super().__init__(seed)
         self.proxies = [TcpProxy("127.0.0.1", port, number) for number in range(PROCESSES)]
         self._is_commit = is_commit
-        self.faults = [self._lose, self._lose, self._slow, self._cut, self._vanish, self._refuse, self._kill]
+        self.faults = [self.lose, self.lose, self._slow, self._cut, self._vanish, self._refuse, self._kill]
 
     def _restart(self) -> None:
         raise NotImplementedError(self.name)
@@ -94,7 +95,8 @@ class ServedStore(Store):
     def _some(self) -> List[TcpProxy]:
         return self.random.sample(self.proxies, self.random.randint(1, PROCESSES))
 
-    def _lose(self) -> None:
+    def lose(self) -> None:
+        """Lose the reply of the next commit of some processes."""
         for proxy in self._some():
             proxy.lose_reply(self._is_commit)
         time.sleep(0.1)
@@ -140,8 +142,8 @@ class RedisStore(ServedStore):
 
     name = "redis"
 
-    def __init__(self, server: RedisServer, rng: random.Random) -> None:
-        super().__init__(server.port, lambda data: b"EXEC\r\n" in data, rng)
+    def __init__(self, server: RedisServer, seed: int) -> None:
+        super().__init__(server.port, lambda data: b"EXEC\r\n" in data, seed)
         self._server = server
 
     def _address(self, number: int) -> Dict[str, Any]:
@@ -158,8 +160,8 @@ class ZooKeeperStore(ServedStore):
     name = "zookeeper"
     references = LOOSE
 
-    def __init__(self, ensemble: Ensemble, chroot: str, rng: random.Random) -> None:
-        super().__init__(ensemble.nodes[0].port, lambda data: b"\0\0\0\x0e" in data and b"/data-" in data, rng)
+    def __init__(self, ensemble: Ensemble, chroot: str, seed: int) -> None:
+        super().__init__(ensemble.nodes[0].port, lambda data: b"\0\0\0\x0e" in data and b"/data-" in data, seed)
         self._ensemble = ensemble
         self._chroot = chroot
 
@@ -177,14 +179,14 @@ def opened(name: str, directory: pathlib.Path, seed: int) -> Iterator[Store]:
 
     :param name: ``sqlite``, ``redis`` or ``zookeeper``
     """
-    rng = random.Random(seed)
+    directory.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         if name == "sqlite":
-            store: Store = SqliteStore(directory, rng)
+            store: Store = SqliteStore(directory, seed)
         elif name == "redis":
-            store = RedisStore(stack.enter_context(RedisServer(directory / "redis")), rng)
+            store = RedisStore(stack.enter_context(RedisServer(directory / "redis")), seed)
         else:
-            store = ZooKeeperStore(stack.enter_context(Ensemble(directory / "zookeeper")), "acid", rng)
+            store = ZooKeeperStore(stack.enter_context(Ensemble(directory / "zookeeper")), "acid", seed)
         for proxy in getattr(store, "proxies", ()):
             stack.enter_context(proxy)
         yield store
@@ -195,16 +197,14 @@ class Run:
 
     :param store: the store
     :param directory: gets the logs
-    :param seed: of all decisions, but not of the order in which processes run
     :param space: name of the keys; new for each history on a store
     :param planted: see :mod:`support.acidplants`
     """
 
-    def __init__(self, store: Store, directory: pathlib.Path, seed: int, space: str = "0", planted: Optional[str] = None) -> None:
+    def __init__(self, store: Store, directory: pathlib.Path, space: str = "0", planted: Optional[str] = None) -> None:
         self._store = store
         self._directory = directory
-        self._seed = seed
-        self._random = random.Random(seed)
+        self._random = store.random
         self._space = space
         self._planted = planted
         self._processes: List[subprocess.Popen] = []
@@ -224,8 +224,8 @@ class Run:
                 self._start(number, until)
             self._disturb([*faults, *([self._replace] if faults else [])], until)
             for process in self._processes:
-                process.wait(60)
-            self._start(0, 0).wait(60)
+                self._await(process)
+            self._await(self._start(0, 0))
         finally:
             for process in self._processes:
                 process.kill()
@@ -237,7 +237,7 @@ class Run:
         """Start a process in a place; ``until`` is 0 for the one that reads everything."""
         name = "p%d.%d" % (number, len(self._logs)) if until else "final"
         log = self._directory / ("%s.jsonl" % (name,))
-        seed, config = "%d %s" % (self._seed, name), self._store.config(number)
+        seed, config = "%d %s %s" % (self._store.seed, self._space, name), self._store.config(number)
         plan = Plan(name, seed, config, str(log), self._begin, until, self._space)
         plan = plan._replace(references=self._store.references, planted=self._planted)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
@@ -249,6 +249,16 @@ class Run:
         self._logs.append(log)
         self._until = until or self._until
         return process
+
+    def _await(self, process: subprocess.Popen) -> None:
+        try:
+            status = process.wait(40)
+        except subprocess.TimeoutExpired:
+            status = None
+        if status:
+            self.anomalies.append(Anomaly("unexpected", "a process ended with status %d" % (status,)))
+        elif status is None:
+            self.anomalies.append(Anomaly("unexpected", "a process does not end"))
 
     def _replace(self) -> None:
         """Kill a process and start another one in its place."""
@@ -277,7 +287,7 @@ class Run:
         self.operations = history.parse(lines)
         plan = Plan("", "", {}, "", 0, 0, self._space)
         accounts = account_keys(plan)
-        self.anomalies = [
+        self.anomalies += [
             Anomaly("unexpected", "%s: %s" % (operation.name, operation.error), (operation.name,))
             for operation in self.operations
             if operation.error.startswith("unexpected")
@@ -299,7 +309,7 @@ class Run:
             key = "%s %s" % (operation.what.split()[0] if operation.what else "?", operation.outcome)
             counts[key] = counts.get(key, 0) + 1
         numbers = ", ".join("%s: %d" % found for found in sorted(counts.items()))
-        head = "%s, seed %d, %d processes killed, %s" % (self._store.name, self._seed, self.restarts, numbers)
+        head = "%s, seed %d, %d processes killed, %s" % (self._store.name, self._store.seed, self.restarts, numbers)
         shown = ["%s: %.600s" % (anomaly.kind, anomaly.text) for anomaly in self.anomalies[:12]]
         where = ["%d anomalies; history in %s" % (len(self.anomalies), self._directory)] if self.anomalies else []
         return "\n".join([head, *where, *shown])
@@ -310,8 +320,3 @@ class Run:
         for anomaly in self.anomalies:
             found[anomaly.kind] = found.get(anomaly.kind, 0) + 1
         return found
-
-
-def plants(name: str) -> List[str]:
-    """Return the faults that can be built into a store."""
-    return [planted for planted in PLANTS if planted.startswith(name + ":")]

@@ -72,3 +72,13 @@ def test_a_flow_line_loses_counters_and_the_epoch():
     )
     assert flow_line(line) == "cookie=0x3, table=4, priority=32770,reg5=0x1,dl_dst=02:00:00:00:00:01 actions=goto_table:6"
     assert flow_line("OFPST_FLOW reply (OF1.3) (xid=0x2):") == ""
+
+
+def test_tunnels_have_an_address_for_each_hypervisor_and_their_modules_are_loaded():
+    plan = make_plan("lab", "/tmp/x", 3, network="vxlan")
+    assert [plan.tunnel_address(host) for host in plan.hosts] == ["10.254.0.10", "10.254.0.11", "10.254.0.12"]
+    assert "vlcp.service.sdn.vxlancast.VXLANCast" in controller_config(plan, "hv1")["server.startup"]
+    assert "vlcp.service.sdn.vxlancast.VXLANCast" not in controller_config(make_plan("lab", "/tmp/x", 3), "hv1")["server.startup"]
+    assert LabPlan.from_json(plan.to_json()) == plan
+    with pytest.raises(ValueError, match="network 'x'"):
+        make_plan("lab", "/tmp/x", 1, network="x")

@@ -42,6 +42,7 @@ from vlcp.utils.vxlandiscover import get_broadcast_ips, lognet_vxlan_walker
 _logger = logging.getLogger(__name__)
 
 _OPTIONS_S = 10.0
+_START_S = 5.0
 _INFO_PREFIX = LogicalPortVXLANInfo._prefix + "."
 _ENDPOINTS_PREFIX = VXLANEndpointSet._prefix + "."
 
@@ -351,8 +352,16 @@ class VXLANCast(SwitchModule):
         return [tunnel_id], [], send(OUTPUT_GROUP), send(OUTPUT_GROUP), send(HAIRPIN_GROUP)
 
     async def _updater_of(self, connection: Any) -> Any:
-        """Return the updater of a switch; None when it has not been started in time, or the connection is gone."""
-        deadline = self.scheduler.current_time + self.grouptimeout
-        while connection not in self._updaters and connection.connected and self.scheduler.current_time < deadline:
+        """Return the updater of a switch; None for a switch without the Nicira extensions, which gets none.
+
+        :raises ValueError: it has not been started yet
+        """
+        switch = getattr(connection, "switchflows", None)
+        if switch is not None and not switch.layout.nicira:
+            return None
+        deadline = self.scheduler.current_time + min(self.grouptimeout, _START_S)
+        while connection not in self._updaters:
+            if not connection.connected or self.scheduler.current_time >= deadline:
+                raise ValueError("vxlancast does not serve this switch yet")
             await self.apiroutine.wait_with_timeout(0.05)
-        return self._updaters.get(connection)
+        return self._updaters[connection]

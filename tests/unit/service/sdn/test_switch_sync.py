@@ -30,6 +30,8 @@ ROWS = [
     Flow("egress", 0x8000, match(out_net=1), (to_group(1),)),
 ]
 
+GONE = struct.pack(">HBxI", 2, 0, 2)
+
 
 def epochs(switch):
     return {row[3] >> 49 for row in switch.dump()}
@@ -191,6 +193,25 @@ async def test_a_refused_row_is_owed_with_the_reason_and_the_others_are_installe
         assert status["refused"][0]["owners"] == ["m"]
         assert "OFPET_BAD_ACTION/" in status["refused"][0]["reason"]
         bench.sync.close()
+
+
+@on_manual_clock
+async def test_a_group_of_an_earlier_run_whose_removal_is_refused_goes_later(container):
+    switch = FakeSwitch()
+    before = SyncBench(container, switch)
+    await before.want("m", [*ROWS, Group(2, "all", ((output(5),),))])
+    before.sync.close()
+    # A group mod with the command "delete" of group 2.
+    switch.refuse = lambda kind, xid, message: (6, 0) if kind == GROUP_MOD and message[8:16] == GONE else None
+    bench = SyncBench(container, switch)
+    await bench.want("m", ROWS)
+    await bench.run(5)
+    assert [number for number, _, _ in switch.dump_groups()] == [1, 2]
+    assert bench.sync.describe()["owed"] == 1
+    switch.refuse = lambda kind, xid, message: None
+    await bench.run(40)
+    assert [number for number, _, _ in switch.dump_groups()] == [1]
+    assert bench.sync.describe()["owed"] == 0
 
 
 @on_manual_clock

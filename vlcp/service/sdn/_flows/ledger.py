@@ -257,6 +257,11 @@ class Ledger:
                 else:
                     book.refuse(key, data, reason, now + RETRY_S)
 
+    def still_has_group(self, number: int, reason: str, now: float) -> None:
+        """The switch has refused to remove a group of an earlier run, which nobody wants; its removal is owed."""
+        self.groups.accept(number, ("all", ()))
+        self.groups.refuse(number, None, reason, now + RETRY_S)
+
     def put_back(self, changes: Changes) -> None:
         """What was taken was not sent; it is owed again."""
         for part, book in self._parts_of(changes):

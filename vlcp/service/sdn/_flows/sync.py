@@ -269,6 +269,9 @@ class SwitchSync(RoutineContainer):
                 self._known_groups.add(row.group_id)
         self._known_groups.difference_update(number for number in changes.groups_gone if ("groups_gone", number) not in errors)
         self._known_groups.difference_update(number for number in cleanup.groups if ("group", number) not in errors)
+        for number in cleanup.groups:
+            if ("group", number) in errors:
+                self.ledger.still_has_group(number, errors["group", number], self._now())
 
     async def _exchange(self, changes: Changes, cleanup: Cleanup) -> Dict[Tuple[str, Any], str]:
         """Send, and return ``{(part, key): reason}`` of what was refused."""

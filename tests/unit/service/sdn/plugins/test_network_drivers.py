@@ -11,6 +11,7 @@ from vlcp.service.sdn._vlanparts import tagged_parts, untagged_parts
 from vlcp.service.sdn.plugins.networklocaldriver import NetworkLocalDriver
 from vlcp.service.sdn.plugins.networknativedriver import NetworkNativeDriver
 from vlcp.service.sdn.plugins.networkvlandriver import NetworkVlanDriver
+from vlcp.service.sdn.plugins.networkvxlandriver import NetworkVxlanDriver
 
 CONNECTION = SimpleNamespace(openflowdef=openflow13)
 VERBS = ("create", "update", "delete")
@@ -57,7 +58,13 @@ def test_the_lists_of_the_parts_are_not_shared():
         assert len({id(part) for part in found}) == 5
 
 
-@pytest.mark.parametrize("cls", [NetworkLocalDriver, NetworkNativeDriver, NetworkVlanDriver])
+def test_flow_parts_of_vxlan_networks_are_left_to_other_modules():
+    logical = SimpleNamespace(physicalnetwork=SimpleNamespace(type="vxlan"))
+    assert not driver(NetworkVxlanDriver)._serves_network(CONNECTION, logical, None, 5, 7)
+    assert driver(NetworkVxlanDriver)._serves_type("vxlan")
+
+
+@pytest.mark.parametrize("cls", [NetworkLocalDriver, NetworkNativeDriver, NetworkVlanDriver, NetworkVxlanDriver])
 @pytest.mark.parametrize("name", APIS)
 def test_every_driver_answers_with_a_walker(cls, name):
     assert callable(getattr(driver(cls), name)(cls.network_type))

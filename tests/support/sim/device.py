@@ -1,0 +1,227 @@
+"""A simulated hypervisor: a switch and its database, which connect to a controller and come back when cut."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable
+
+from support.fakeovsdb import FakeOvsdb
+from support.fakeswitch import ECHO_REQUEST, FLOW_MOD, GROUP_MOD, FakeSwitch, message
+from support.flowtable import FLOW_MOD_FAILED
+from support.sim.net import Net
+
+OPENFLOW, OVSDB = 6653, 6632
+TRUNK = "bond0"
+_PROBE_S, _DEAD_S = 5.0, 10.0
+
+
+class Line:
+    """A connection to a controller that is opened again whenever it is lost."""
+
+    def __init__(self, device: Device, port: int, name: str, begin: Callable, take: Callable, end: Callable) -> None:
+        self.device, self.port, self.name = device, port, name
+        self._begin, self._take, self._end = begin, take, end
+        self.wire: Any = None
+        self.wanted = True
+        self._serial = 0
+
+    def dial(self) -> None:
+        """Connect, or try again a little later."""
+        device = self.device
+        if not self.wanted or self.wire is not None:
+            return
+        self._serial += 1
+        name = f"{self.name}#{self._serial}"
+        wire = device.net.dial(device.controller, self.port, (device.address, 30000 + self._serial), name, self._take, self._lost)
+        if wire is None:
+            device.clockwork.later(device.clockwork.random.uniform(0.5, 2), self.dial)
+            return
+        self.wire = wire
+        self._begin()
+        self._watch(wire)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, if there is a connection."""
+        if self.wire is not None:
+            self.wire.send(data)
+
+    def _watch(self, wire: Any) -> None:
+        """Probe a quiet controller and give a dead one up."""
+        if self.wire is not wire:
+            return
+        quiet = self.device.clockwork.now - wire.last_heard
+        if quiet >= _DEAD_S:
+            self.hang_up()
+            self.device.clockwork.later(1.0, self.dial)
+            return
+        if quiet >= _PROBE_S:
+            probe = message(ECHO_REQUEST, 7) if self.port == OPENFLOW else b'{"method":"echo","params":[],"id":"echo"}'
+            wire.send(probe)
+        self.device.clockwork.later(_PROBE_S / 2, self._watch, wire)
+
+    def _lost(self) -> None:
+        self.wire = None
+        self._end()
+        self.device.clockwork.later(self.device.clockwork.random.uniform(0.1, 2), self.dial)
+
+    def hang_up(self) -> None:
+        """Close the connection from this side."""
+        if self.wire is not None:
+            wire, self.wire = self.wire, None
+            wire.close()
+            self._end()
+
+
+class Device:
+    """One hypervisor.
+
+    :param net: the network
+    :param number: of the hypervisor, from 1
+    :param controller: name of the controller that it talks to
+    """
+
+    def __init__(self, net: Net, number: int, controller: str) -> None:
+        self.net, self.clockwork, self.number, self.controller = net, net.clockwork, number, controller
+        self.name, self.address = f"hv{number}", f"10.0.0.{number}"
+        self.ovsdb = FakeOvsdb(number, "br0", f"sys-{number}")
+        #: {port name: (UUID of its interface, iface-id or None)}
+        self.ports: dict[str, tuple] = {}
+        self.ofports: dict[str, int] = {}
+        self._next_ofport = 1
+        #: Probability that a flow or group mod is refused
+        self.refusal_rate = 0.0
+        self.switch = self._new_switch()
+        self.running = True
+        self.openflow = Line(self, OPENFLOW, self.name + ".of", self._greet, self._feed, self._forget_switch_session)
+        self.database = Line(self, OVSDB, self.name + ".db", self._open_session, self._feed_ovsdb, self._end_session)
+        self._session: Any = None
+        self.plug(TRUNK, None)
+        self._number(TRUNK)
+
+    def _new_switch(self) -> FakeSwitch:
+        switch = FakeSwitch(self.number, [(0xFFFFFFFE, "br0"), *((number, name) for name, number in self.ofports.items())])
+        switch.refuse = self._refuse
+        return switch
+
+    def _refuse(self, kind: int, xid: int, data: bytes) -> Any:
+        if kind in (FLOW_MOD, GROUP_MOD) and self.clockwork.random.random() < self.refusal_rate:
+            return FLOW_MOD_FAILED, 1
+        return None
+
+    def connect(self) -> None:
+        """Begin to connect both lines."""
+        for line in (self.openflow, self.database):
+            line.wanted = True
+            self.clockwork.later(self.clockwork.delay(), line.dial)
+
+    def disconnect(self) -> None:
+        """Close both lines for good."""
+        for line in (self.openflow, self.database):
+            line.wanted = False
+            line.hang_up()
+
+    # OpenFlow
+
+    def _greet(self) -> None:
+        self.openflow.send(self.switch.greet())
+
+    def _feed(self, data: bytes) -> None:
+        self.openflow.send(self.switch.feed(data))
+        self.switch.received.clear()
+
+    def _forget_switch_session(self) -> None:
+        self.switch._buffer = b""
+        self.switch.bundles.clear()
+
+    # OVSDB
+
+    def _open_session(self) -> None:
+        self._session = self.ovsdb.session(self.database.send)
+
+    def _feed_ovsdb(self, data: bytes) -> None:
+        self._session.feed(data)
+
+    def _end_session(self) -> None:
+        self._session.close()
+        self._session = None
+
+    # Ports
+
+    def plug(self, name: str, iface_id: str | None) -> None:
+        """Add a port; the switch numbers it a little later."""
+        self.clockwork.note(self.name, f"plug {name} {iface_id}")
+        ids = {} if iface_id is None else {"iface-id": iface_id}
+        self.ports[name] = (self.ovsdb.add_port(name, None, ids), iface_id)
+        self.clockwork.later(self.clockwork.delay(), self._number, name)
+
+    def _number(self, name: str) -> None:
+        if name not in self.ports or name in self.ofports or not self.running:
+            return
+        self.ofports[name] = self._next_ofport
+        self._next_ofport += 1
+        status = self.switch.add_port(self.ofports[name], name)
+        tell = [lambda: self.openflow.send(status), lambda: self._set_ofport(name, self.ofports[name])]
+        self.clockwork.random.shuffle(tell)
+        for one in tell:
+            one()
+
+    def _set_ofport(self, name: str, number: int | None) -> None:
+        self.ovsdb.change(("Interface", self.ports[name][0], {"ofport": number}))
+
+    def unplug(self, name: str) -> None:
+        """Remove a port."""
+        self.clockwork.note(self.name, f"unplug {name}")
+        uuid, _ = self.ports.pop(name)
+        number = self.ofports.pop(name, None)
+        tell = [lambda: self.ovsdb.remove_port(uuid)]
+        if number is not None:
+            tell.append(lambda: self.openflow.send(self.switch.delete_port(number)))
+        self.clockwork.random.shuffle(tell)
+        for one in tell:
+            one()
+
+    def restart_switch(self) -> None:
+        """The switch process dies and comes back with empty tables; its database goes on."""
+        self.clockwork.note(self.name, "switch restarts")
+        self.running = False
+        self.openflow.wanted = False
+        self.openflow.hang_up()
+        self.ofports.clear()
+        for name in self.ports:
+            self._set_ofport(name, None)
+        self.clockwork.later(self.clockwork.random.uniform(0.1, 1.5), self._come_back)
+
+    def _come_back(self) -> None:
+        self.switch = self._new_switch()
+        self.running = True
+        for name in list(self.ports):
+            self._number(name)
+        self.openflow.wanted = True
+        self.clockwork.later(self.clockwork.delay(), self.openflow.dial)
+
+    def restart_database(self) -> None:
+        """The database's connection ends and is opened again."""
+        self.database.hang_up()
+        self.clockwork.later(self.clockwork.random.uniform(0.1, 1.5), self.database.dial)
+
+    def endpoints(self) -> dict[str, int]:
+        """Return ``{iface-id: port number}`` of the ports of virtual machines."""
+        return {identifier: self.ofports[name] for name, (_, identifier) in self.ports.items() if identifier is not None}
+
+    def network_numbers(self) -> dict[str, int]:
+        """Return the numbers of networks that a controller has stored."""
+        ids = self.ovsdb.tables["Bridge"][self.ovsdb.bridge]["external_ids"]
+        return json.loads(ids.get("vlcp-networks", "{}"))
+
+    def twin(self, net: Net, controller: str) -> Device:
+        """Return a device with the same ports, numbers and stored values, and empty tables."""
+        other = Device(net, self.number, controller)
+        other.ovsdb.remove_port(other.ports.pop(TRUNK)[0])
+        other.ports, other.ofports = {}, dict(self.ofports)
+        for name, (_, identifier) in self.ports.items():
+            ids = {} if identifier is None else {"iface-id": identifier}
+            other.ports[name] = (other.ovsdb.add_port(name, self.ofports[name], ids), identifier)
+        ids = self.ovsdb.tables["Bridge"][self.ovsdb.bridge]["external_ids"]
+        other.ovsdb.change(("Bridge", other.ovsdb.bridge, {"external_ids": dict(ids)}))
+        other.switch = other._new_switch()
+        return other

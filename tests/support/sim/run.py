@@ -1,0 +1,71 @@
+"""Run simulations in a process of their own: ``python -m support.sim.run --first 1 --count 20``.
+
+The order in sets depends on the hash seed of the process, so the process is started again with a fixed one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import sys
+import traceback
+from typing import Any
+
+from support.sim.plants import PLANTS
+from support.sim.world import SimulationFailure, simulate
+
+_SHOWN_LINES = 400
+
+
+def main() -> int:
+    """Run what the command line says; return 1 when a simulation failed."""
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        os.execve(sys.executable, [sys.executable, "-m", "support.sim.run", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--count", type=int, default=1, help="how many seeds")
+    parser.add_argument("--controllers", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=20, help="random actions in each simulation")
+    parser.add_argument("--plant", choices=sorted(PLANTS), help="a bug to plant; the first failure ends the run")
+    parser.add_argument("--trace", action="store_true", help="print the end of the trace of a failure")
+    parser.add_argument("--digest", action="store_true", help="print the hash of each trace")
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    # Routines of controllers that were killed are collected in the end, and say so.
+    sys.unraisablehook = lambda unraisable: None
+    # What is collected when must not depend on what ran before.
+    gc.disable()
+    failed = 0
+    for seed in range(options.first, options.first + options.count):
+        failed += not run_one(seed, options)
+        if failed and options.plant:
+            break
+        if seed % 20 == 0:
+            gc.collect()
+    return 1 if failed else 0
+
+
+def run_one(seed: int, options: Any) -> bool:
+    """Run one simulation and print what is wrong; return whether nothing is."""
+    plant = PLANTS[options.plant] if options.plant else None
+    try:
+        world = simulate(seed, plant, controllers=options.controllers, steps=options.steps)
+    except Exception as failure:
+        world = failure.world  # type: ignore[attr-defined]
+        sizes = f"--controllers {options.controllers} --steps {options.steps}"
+        print(f"seed {seed} failed; replay: pytest tests/sim --seed {seed} {sizes}", flush=True)
+        print(failure if isinstance(failure, SimulationFailure) else traceback.format_exc(), flush=True)
+        if options.trace:
+            print("\n".join(list(world.clockwork.lines)[-_SHOWN_LINES:]), flush=True)
+        succeeded = False
+    else:
+        succeeded = True
+    if options.digest:
+        print(f"seed {seed} {world.clockwork.digest()}", flush=True)
+    return succeeded
+
+
+if __name__ == "__main__":
+    sys.exit(main())
