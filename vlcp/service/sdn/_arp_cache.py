@@ -236,7 +236,9 @@ class Waiting:
 
     def untold(self, key: Key) -> List[Held]:
         """Return the packets for a neighbour that this has not returned before; they stay."""
-        packets = self._packets.get(key, [])
+        packets = self._packets.get(key)
+        if not packets:
+            return []
         told = self._told.get(key, 0)
         self._told[key] = len(packets)
         return packets[told:]

@@ -34,6 +34,12 @@ class RoutedNetworks:
         ports = [] if record is None else self._view.physical_ports_of(record.physical_network)
         return ports[-1] if ports else None
 
+    def is_physical(self, network: str, port_no: int) -> bool:
+        """Tell whether a port of the switch is a physical port of a network."""
+        record = self._view.networks.get(network)
+        ports = [] if record is None else self._view.physical_ports_of(record.physical_network)
+        return any(port.port_no == port_no for port in ports)
+
     def outer(self, network: str) -> int:
         """Return the MAC address that routers have on the physical side of a network; the inner one without such a side."""
         port = self.uplink(network)

@@ -137,13 +137,15 @@ class Neighbours:
                 self.waiting.take(key)
 
     def take_answer(self, upload: Upload) -> None:
-        """A station answers an ARP question.
+        """A station answers an ARP question; only those outside are asked.
 
         :raises ValueError: it is no answer
         """
         reply = parse_reply(upload.data)
         network = self._by_number.get(upload.value("reg4"))
-        if network is None or reply.sender_mac in (self._networks.inner, self._networks.outer(network)):
+        if network is None or not self._networks.is_physical(network, upload.value("in_port")):
+            return
+        if reply.sender_mac in (self._networks.inner, self._networks.outer(network)):
             return
         key = (network, reply.sender_ip)
         if self.cache.answer(key, reply.sender_mac, self._now()):
@@ -198,9 +200,7 @@ class Neighbours:
 
     def _mac_towards(self, network: str, port_no: int) -> int:
         """Return the router's MAC address for those who sit behind a port."""
-        uplink = self._networks.uplink(network)
-        outside = uplink is not None and uplink.port_no == port_no
-        return self._networks.outer(network) if outside else self._networks.inner
+        return self._networks.outer(network) if self._networks.is_physical(network, port_no) else self._networks.inner
 
     def _refuse(self, packets: Iterable[Held]) -> None:
         for held in packets:

@@ -56,13 +56,13 @@ class Bench:
         return self.upload(data, out_net)
 
     @staticmethod
-    def upload(data, out_net=2, in_net=1):
-        match = (("in_port", 4, None), ("reg4", in_net, None), ("reg5", out_net, None))
+    def upload(data, out_net=2, in_net=1, in_port=4):
+        match = (("in_port", in_port, None), ("reg4", in_net, None), ("reg5", out_net, None))
         return Upload(match, data, len(data), NO_BUFFER)
 
-    def answer(self, mac=MAC, sender="10.2.0.99", in_net=2):
+    def answer(self, mac=MAC, sender="10.2.0.99", in_net=2, in_port=9):
         data = bytes(Ether() / ARP(op=2, hwsrc=text(mac), psrc=sender, pdst="10.2.0.1"))
-        self.neighbours.take_answer(self.upload(data, in_net=in_net))
+        self.neighbours.take_answer(self.upload(data, in_net=in_net, in_port=in_port))
 
     def take(self):
         sent, self.sent[:] = list(self.sent), []
@@ -130,6 +130,7 @@ def test_answers_that_were_not_asked_for_and_those_in_the_routers_name_teach_not
     bench.answer(sender="10.2.0.98")
     bench.answer(in_net=1)
     bench.answer(in_net=77)
+    bench.answer(in_port=4)
     for mac in (INNER, OUTER, 0, 0xFFFFFFFFFFFF):
         bench.answer(mac=mac)
     assert bench.changed == [] and bench.neighbours.mac(KEY) is None
@@ -179,7 +180,7 @@ def test_any_bytes_are_refused_with_a_value_error_at_most(data, kind, number):
     bench = Bench()
     for frame in (data, b"\0" * 12 + b"\x08\x00\x45" + data, b"\0" * 12 + b"\x08\x06" + data):
         try:
-            getattr(bench.neighbours, "take_" + kind)(bench.upload(frame, number, number))
+            getattr(bench.neighbours, "take_" + kind)(bench.upload(frame, number, number, 9))
         except ValueError:
             pass
     assert bench.neighbours.cache.learned() == {}
