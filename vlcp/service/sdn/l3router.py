@@ -65,6 +65,7 @@ class RouterUpdater(RoutedUpdater):
         self._local = LocalAddresses()
         self._networks = RoutedNetworks(self.view, self.routing, self._inner, parse_mac(parent.outroutermacmask))
         self._routed: Set[str] = set()
+        self._answers: Dict[str, Proxy] = {}
         self._learned: Set[Key] = set()
         self._hops: Set[Key] = set()
         self._neighbours = Neighbours(
@@ -146,18 +147,21 @@ class RouterUpdater(RoutedUpdater):
             address, mac = getattr(port, "ip_address", None), getattr(port, "mac_address", None)
             network = self._members.network_of[key]
         number = None if network is None else self._networks.number(network)
+        self._local.put(key, None, None)
+        self._answers.pop(key, None)
         if address is None or mac is None or network is None or number is None:
-            self._local.put(key, None, None)
             return None
         try:
             ip, target = parse_value("ipv4_dst", address), parse_value("eth_dst", mac)
         except ValueError as error:
             _logger.error("no routing to %s: %s", key, error)
-            self._local.put(key, None, None)
             return None
         self._forget_learned((network, ip))
-        self._local.put(key, (network, ip) if record is not None else None, target)
-        return HostInputs(number, ip, self._inner if record is not None else self._networks.outer(network), target)
+        if record is None:
+            return HostInputs(number, ip, self._networks.outer(network), target)
+        self._local.put(key, (network, ip), target)
+        self._answers[key] = (format_value("ipv4_dst", ip), format_value("eth_src", target), network, False)
+        return HostInputs(number, ip, self._inner, target)
 
     def _forget_learned(self, key: Key) -> None:
         """A logical port is known to have this address; what was learned about it does not count."""
@@ -223,10 +227,7 @@ class RouterUpdater(RoutedUpdater):
     async def settle(self) -> None:
         """Let questions from outside for local ports be answered; before the first rows are declared, wait a moment for next
         hops, so that routes which a former controller has made do not go and come back."""
-        wanted: Set[Proxy] = {
-            (format_value("ipv4_dst", key[1]), format_value("eth_src", mac), key[0], False)
-            for key, mac in self._local.ports.values()
-        }
+        wanted: Set[Proxy] = set(self._answers.values())
         for network, address in self._networks.outside_addresses():
             mac = format_value("eth_src", self._networks.outer(network))
             wanted.add((format_value("ipv4_dst", address), mac, network, False))
