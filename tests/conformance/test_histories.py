@@ -45,7 +45,7 @@ def test_what_four_processes_saw_is_serializable_whatever_fails(name, store, tmp
     run = Run(store, tmp_path / "history").make(9, store.faults)
     require_clean(run)
     done = [operation for operation in run.operations if operation.outcome == "ok" and operation.appends]
-    assert len(done) > 15, run.summary()
+    assert len(done) > 10, run.summary()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from support.redisserver import RedisServer, flush
 from support.redisstores import command, run_stores
 from support.tcpproxy import TcpProxy
 
+from vlcp.protocol.redis import RedisReplyException
 from vlcp.service.connection._redisscripts import CLOCK
 from vlcp.service.connection.redisdb import RedisWriteConflictException
 from vlcp.utils.exceptions import StorageOutcomeUnknownException, StorageUnavailableException
@@ -399,3 +400,44 @@ def test_money_is_moved_and_never_made_through_a_bad_network_and_kills_of_the_se
         assert proxy.lost_replies > 0
 
     run_stores(test, *[proxy.url] * 4, timeout=seconds + 60)
+
+
+class Starting:
+    """A client of a server that has just been started: it refuses commands until it has read its file.
+
+    :param client: the real one
+    :param count: number of batches that are refused
+    """
+
+    def __init__(self, client, count):
+        self._client = client
+        self.left = count
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    async def batch_execute(self, *arguments, **options):
+        if self.left:
+            self.left -= 1
+            raise RedisReplyException("LOADING Redis is loading the dataset in memory")
+        return await self._client.batch_execute(*arguments, **options)
+
+
+def test_a_server_that_is_still_loading_is_waited_for(server, proxy):
+    async def test(container, store):
+        shared = store.store()
+        shared.client = Starting(shared.client, 0)
+        assert await store.update("n", add_one) == 1
+        # The reply is lost because the server was restarted.
+        shared.client.left = 3
+        proxy.lose_reply(is_commit)
+        assert await store.update("n", add_one) == 2
+        assert shared.client.left == 0
+        shared.client.left = 3
+        assert await store.get("n") == 2
+        shared.client.left = 10**6
+        error, seconds = await failure_of(store.get("n"))
+        assert type(error) is StorageUnavailableException and seconds < 3
+        assert "LOADING" in str(error)
+
+    run_stores(test, proxy.url)

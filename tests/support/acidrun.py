@@ -27,6 +27,8 @@ from vlcp.lab._plan import STORES
 PROCESSES = 4
 _QUIET_SECONDS = 2.5
 """At the end of a run nothing is disturbed for so long."""
+_STARTING_SECONDS = 1.5
+_PASSES_PER_KILL = 4
 _PROGRAM = "import sys; from support.aciddriver import main; sys.exit(main(sys.argv[1]))"
 
 
@@ -222,7 +224,7 @@ class Run:
         try:
             for number in range(PROCESSES):
                 self._start(number, until)
-            self._disturb([*faults, *([self._replace] if faults else [])], until)
+            self._disturb(faults, until)
             for process in self._processes:
                 self._await(process)
             self._await(self._start(0, 0))
@@ -269,12 +271,14 @@ class Run:
         self._start(number, self._until)
 
     def _disturb(self, faults: Sequence[Callable[[], None]], until: float) -> None:
-        """Make every fault once, in random order, and then any of them, until it is time to heal."""
-        waiting: List[Callable[[], None]] = []
-        time.sleep(1.5)
+        """Make every fault once, in random order, and again until it is time to heal; seldom kill a process too."""
+        passes, waiting = 0, []
+        time.sleep(_STARTING_SECONDS)
         while faults and time.monotonic() < until - _QUIET_SECONDS:
             if not waiting:
-                waiting = self._random.sample(list(faults), len(faults))
+                wanted = [*faults, self._replace] if passes % _PASSES_PER_KILL == 0 else list(faults)
+                waiting = self._random.sample(wanted, len(wanted))
+                passes += 1
             waiting.pop()()
             time.sleep(self._random.uniform(0.05, 0.4))
 

@@ -45,6 +45,8 @@ _SEQUENTIAL_SECONDS = 1.0
 _LOCK_MS, _LOCK_TRIES, _LOCK_PAUSE = 100, 100, 0.02
 _LONGEST_BACKOFF = 0.02
 _CONTEXT = "redisdb"
+_PASSING = ("LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN")
+"""Errors of a server that is about to work again, for example while it reads its file after a restart."""
 
 Announcer = Callable[[List[Tuple[str, Any, Any]]], Sequence[Tuple[str, bytes]]]
 """Gets (key, time of creation, number of writes) of each written key, returns (channel, message) to publish."""
@@ -154,7 +156,8 @@ class Store:
                     self.container, *commands, raise_first_exception=True, timeout=max(rest, 0.01)
                 )
             except RedisReplyException as error:
-                raise StorageUnavailableException("redis refuses: %s" % (error,)) from error
+                if error.kind not in _PASSING or self.now + _PAUSE >= deadline:
+                    raise StorageUnavailableException("redis refuses: %s" % (error,)) from error
             except RedisConnectionDown as error:
                 if self.now + _PAUSE >= deadline:
                     raise StorageUnavailableException("redis cannot be reached: %s" % (error,)) from error
@@ -276,6 +279,8 @@ class Transaction:
             )
             return snapshot_of(replies)
         except RedisReplyException as error:
+            if error.kind in _PASSING:
+                raise _Lost("redis refuses: %s" % (error,)) from error
             raise StorageUnavailableException("redis refuses: %s" % (error,)) from error
 
     async def _unwatch(self, connection: RedisClientBase) -> None:
