@@ -20,9 +20,6 @@ from vlcp.event.event import Event
 TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"
 OWED: tuple[str, ...] = (
     # routers
-    "vlcp.service.sdn.icmpresponder",
-    "vlcp.service.sdn.l3router",
-    "vlcp.service.sdn.vrouterapi",
     # applications, console and remote calls
     "vlcp.service.debugging.console",
     "vlcp.service.utils.remoteapi",

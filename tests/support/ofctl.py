@@ -6,19 +6,31 @@ from typing import Any, Iterable
 
 from vlcp.service.sdn._flows.encode import Layout, _in_metadata, _metadata_bits
 from vlcp.service.sdn._flows.fields import FIELDS, LOGICAL, format_value
-from vlcp.service.sdn._flows.spec import Flow, Group
+from vlcp.service.sdn._flows.spec import SEND_FLOW_REM, Flow, Group
 
 _ORDER = (
     *("tun_id", "reg4", "reg5", "reg6", "reg7", "metadata", "in_port", "vlan_vid", "eth_src", "eth_dst"),
-    *("ipv4_dst", "arp_tpa", "arp_op", "udp_dst"),
+    *("ipv4_dst", "ip_ttl", "arp_tpa", "arp_op", "udp_dst", "icmpv4_type", "icmpv4_code"),
 )
-_NAMES = {"eth_dst": "dl_dst", "eth_src": "dl_src", "vlan_vid": "dl_vlan", "ipv4_dst": "nw_dst", "udp_dst": "tp_dst"}
-_PROTOCOLS = {(0x0806, None): "arp", (0x0800, None): "ip", (0x0800, 17): "udp"}
+_NAMES = {
+    "eth_dst": "dl_dst",
+    "eth_src": "dl_src",
+    "vlan_vid": "dl_vlan",
+    "ipv4_dst": "nw_dst",
+    "udp_dst": "tp_dst",
+    "ip_ttl": "nw_ttl",
+    "icmpv4_type": "icmp_type",
+    "icmpv4_code": "icmp_code",
+}
+_TARGETS = {"ipv4_src": "ip_src", "ipv4_dst": "ip_dst", "icmpv4_type": "icmp_type"}
+_PROTOCOLS = {(0x0806, None): "arp", (0x0800, None): "ip", (0x0800, 17): "udp", (0x0800, 1): "icmp"}
 _MOVE_NAMES = {
     "arp_spa": "NXM_OF_ARP_SPA[]",
     "arp_tpa": "NXM_OF_ARP_TPA[]",
     "arp_sha": "NXM_NX_ARP_SHA[]",
     "arp_tha": "NXM_NX_ARP_THA[]",
+    "ipv4_src": "NXM_OF_IP_SRC[]",
+    "ipv4_dst": "NXM_OF_IP_DST[]",
 }
 _LEARN_NAMES = {
     "reg4": "NXM_NX_REG4[]",
@@ -44,9 +56,11 @@ def _number(value: int) -> str:
 def _condition(name: str, value: int, mask: Any) -> str:
     if name == "vlan_vid":
         return f"dl_vlan={value - 0x1000}"
-    if FIELDS[name].kind in ("mac", "ip4"):
+    if FIELDS[name].kind == "ip4" and mask is not None:
+        text = f"{format_value(name, value)}/{bin(mask).count('1')}"
+    elif FIELDS[name].kind in ("mac", "ip4"):
         text = format_value(name, value) + ("" if mask is None else "/" + format_value(name, mask))
-    elif name in ("in_port", "arp_op", "udp_dst"):
+    elif name in ("in_port", "ip_ttl", "arp_op", "udp_dst", "icmpv4_type", "icmpv4_code"):
         text = str(value)
     else:
         text = _number(value) + ("" if mask is None else "/" + hex(mask))
@@ -58,7 +72,7 @@ def _set(name: str, value: int) -> str:
     shown = str(value) if field in ("vlan_vid", "arp_op") else _number(value)
     if FIELDS[field].kind in ("mac", "ip4"):
         shown = format_value(field, value)
-    return f"set_field:{shown}->{field}"
+    return f"set_field:{shown}->{_TARGETS.get(field, field)}"
 
 
 def _learn(action: Any, layout: Layout) -> str:
@@ -97,6 +111,8 @@ def _action(action: Any, layout: Layout) -> str:
         "clear": lambda: "clear_actions",
         "resubmit": lambda: f"resubmit(,{layout.tables[action[1]]})",
         "learn": lambda: _learn(action, layout),
+        "dec_ttl": lambda: "dec_ttl",
+        "set_ttl": lambda: f"mod_nw_ttl:{action[1]}",
     }
     return simple[kind]()
 
@@ -133,8 +149,10 @@ def flow_line(flow: Flow, layout: Layout) -> str:
     head = [f"cookie={flow.cookie:#x}"] if flow.cookie else []
     table = layout.tables[flow.table]
     head += [f"table={table}"] if table else []
+    head += [f"idle_timeout={flow.idle_s}"] if flow.idle_s else []
     head += [f"hard_timeout={flow.hard_s}"] if flow.hard_s else []
-    return ", ".join([*head, ",".join(words)]) + " actions=" + ",".join(_actions(flow, layout))
+    first = "send_flow_rem " if flow.flags & SEND_FLOW_REM else ""
+    return ", ".join([*head, first + ",".join(words)]) + " actions=" + ",".join(_actions(flow, layout))
 
 
 def group_line(group: Group, layout: Layout) -> str:

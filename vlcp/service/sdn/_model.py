@@ -9,6 +9,7 @@ from uuid import uuid1
 from vlcp.server.module import call_api
 from vlcp.service.sdn import _resources_drivers as _drivers
 from vlcp.service.sdn._resources import (
+    INDEX_SETS,
     PHYSICAL_NETWORK,
     PHYSICAL_PORT,
     Resource,
@@ -47,18 +48,19 @@ class NetworkModel:
     def __init__(self, container: Any) -> None:
         self._container = container
 
-    async def create_index_sets(self, container: Any) -> None:
+    async def create_index_sets(self, container: Any, classes: Iterable[Any] = INDEX_SETS) -> None:
         """Create the sets that list all objects, where the database has none.
 
         Without the database that is left to the first call that creates an object.
 
         :param container: runs the call
+        :param classes: their classes; by default those of ``viperflow``
         """
-        keys, walker = create_index_sets()
+        keys, walker = create_index_sets(classes)
         try:
             await call_api(container, "objectdb", "writewalk", {"keys": tuple(keys), "walker": walker})
         except (StorageUnavailableException, StorageOutcomeUnknownException, TransactionFailedException) as exc:
-            logger.warning("viperflow: cannot create the index sets now: %s", exc)
+            logger.warning("cannot create the index sets %s now: %s", ", ".join(keys), exc)
 
     async def by_drivers(self, verb: str, resource: Resource, items: Iterable[Dict[str, Any]]) -> Any:
         """Carry out a call whose rules belong to the drivers of network types.
@@ -91,9 +93,31 @@ class NetworkModel:
         :param items: parameters of each object
         :return: list of dumps
         """
+        return await self.create_with(rules.create_keys, rules.create, resource, items)
+
+    async def create_with(
+        self,
+        keys: Callable[..., Iterable[str]],
+        walker: Callable[..., Callable[..., None]],
+        resource: Resource,
+        items: Iterable[Dict[str, Any]],
+    ) -> List[Any]:
+        """Create objects by two functions of ``{key: parameters}``; parameters and return as in :meth:`create`.
+
+        :param keys: returns the keys to read first
+        :param walker: returns the walker
+        """
         found = requests(resource, items, create=True)
-        await self._write(rules.create_keys(found), rules.create(found))
+        await self._write(keys(found), walker(found))
         return await self._dumps(found)
+
+    async def apply(self, keys: Iterable[str], walker: Callable[..., None]) -> Dict[str, str]:
+        """Carry out a walker and return the status.
+
+        :param keys: the keys to read first
+        """
+        await self._write(keys, walker)
+        return _status()
 
     async def update(self, rules: Any, resource: Resource, items: Iterable[Dict[str, Any]]) -> List[Any]:
         """Change objects; parameters and return as in :meth:`create`.

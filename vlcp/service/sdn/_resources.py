@@ -100,6 +100,7 @@ LOGICAL_PORT = Resource(
     fixed=("logicalnetwork", "network", "subnet"),
 )
 RESOURCES = (PHYSICAL_NETWORK, PHYSICAL_PORT, LOGICAL_NETWORK, LOGICAL_PORT, SUBNET)
+INDEX_SETS = tuple(resource.set_cls for resource in RESOURCES)
 
 MAX_OBJECTS = 10000
 """most objects in one call; a transaction of more would stop everything else for seconds"""
@@ -236,16 +237,19 @@ def new_object(cls: Any, key: str, walk: Callable[[str], Any]) -> Any:
     return set_new(walk(key), cls.create_from_key(key))
 
 
-def create_index_sets() -> Tuple[List[str], Callable[..., None]]:
-    """Return keys and walker that create the five index sets where they are missing."""
-    keys = [resource.set_cls.default_key() for resource in RESOURCES]
+def create_index_sets(classes: Iterable[Any] = INDEX_SETS) -> Tuple[List[str], Callable[..., None]]:
+    """Return keys and walker that create index objects where they are missing.
+
+    :param classes: their classes; by default those of the five kinds of this module
+    """
+    missing = {cls.default_key(): cls for cls in classes}
 
     def walker(walk: Callable[[str], Any], write: Callable[[str, Any], None]) -> None:
-        for key, resource in zip(keys, RESOURCES):
+        for key, cls in missing.items():
             if walk(key) is None:
-                write(key, resource.set_cls.create_from_key(key))
+                write(key, cls.create_from_key(key))
 
-    return keys, walker
+    return list(missing), walker
 
 
 def matches(obj: Any, filters: Dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Types of the parameters of the ``viperflow`` calls (manual 3.2.4); ``?`` marks what may be left out."""
+"""Types of the parameters of the ``viperflow`` and ``vrouterapi`` calls (manual 3.2.4); ``?`` marks what may be left out."""
 
 from __future__ import annotations
 
@@ -96,3 +96,11 @@ NEW_SUBNET_OPTIONS = {"?isexternal": bool, **SUBNET_OPTIONS}
 CHANGED_SUBNET_OPTIONS = {"?cidr": IPv4Network, **NEW_SUBNET_OPTIONS}
 NEW_SUBNETS = [{"?id": Name, "logicalnetwork": Identifier, "cidr": IPv4Network, **NEW_SUBNET_OPTIONS}]
 CHANGED_SUBNETS = [{**ID, "?cidr": IPv4Network, **SUBNET_OPTIONS}]
+
+ROUTER_OPTIONS = {"?routes": Routes}
+NEW_ROUTERS = [{"?id": Name, **ROUTER_OPTIONS}]
+CHANGED_ROUTERS = [{**ID, **ROUTER_OPTIONS}]
+INTERFACE_NAME = {"router": Identifier, "subnet": Identifier}
+INTERFACE_OPTIONS = {"?ip_address": IPv4Address}
+NEW_INTERFACES = [{"?id": Name, **INTERFACE_NAME, **INTERFACE_OPTIONS}]
+INTERFACES = [INTERFACE_NAME]

@@ -59,7 +59,7 @@ class ARPUpdater(WalkingUpdater):
             own = change.ports.union(port.key for net in change.networks for port in view.ports_of(net))
             for key in own:
                 yield ("own", key), self._own(view, key)
-        yield from self._proxy_parts(view)
+        yield from self._proxy_parts(view, change)
 
     def _entry(self, view: SwitchView, key: str) -> Optional[Entry]:
         port, network = self._values.get(key), view.networks.get(self._members.network_of.get(key, ""))
@@ -82,10 +82,12 @@ class ARPUpdater(WalkingUpdater):
             return None
         return Own(port.net_no, port.port_no, ip, self._parent.broadcastonly, passes)
 
-    def _proxy_parts(self, view: SwitchView) -> Iterable[Tuple[Any, Optional[Any]]]:
+    def _proxy_parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
+        networks = {*change.networks, *(LogicalNetwork.create_from_key(key).id for key in change.networks)}
         wanted = self._parent.proxies_of(self._connection)
         before, self._proxies = self._proxies, set(wanted)
-        for proxy in before | self._proxies:
+        moved = {proxy for proxy in self._proxies if proxy[2] in networks}
+        for proxy in (before ^ self._proxies) | moved:
             yield ("proxy", proxy), _proxy_entry(view, proxy) if proxy in self._proxies else None
 
     def rows(self, part: Part) -> Iterable[Row]:

@@ -7,25 +7,23 @@ import random
 from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Set, Tuple
 
 from vlcp.config import defaultconfig
-from vlcp.server.module import call_api, depend
+from vlcp.server.module import depend
 from vlcp.service.kvdb import objectdb
 from vlcp.service.sdn import arpresponder, ofpportmanager
 from vlcp.service.sdn._dhcp_reply import Defaults, PortSettings, parse_request, port_settings, reply
 from vlcp.service.sdn._dhcp_rows import REQUEST_COOKIE, NetInputs, dhcp_rows
 from vlcp.service.sdn._flows.fields import parse_mac
-from vlcp.service.sdn._flows.lifecycle import SwitchModule
 from vlcp.service.sdn._flows.packets import Upload, packet_out
 from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row, output
 from vlcp.service.sdn._flows.updater import WalkingUpdater
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
 from vlcp.service.sdn._members import follow
+from vlcp.service.sdn._proxied import ProxiedModule
 from vlcp.utils.dhcp import DHCPDECLINE
 from vlcp.utils.netutils import format_ip4_address, parse_ip4_address
 
 _logger = logging.getLogger(__name__)
-
-Proxy = Tuple[str, str, str, bool]
 
 
 class _Served(NamedTuple):
@@ -147,7 +145,7 @@ class DHCPUpdater(WalkingUpdater):
 
 @defaultconfig
 @depend(ofpportmanager.OpenflowPortManager, objectdb.ObjectDB, arpresponder.ARPResponder)
-class DHCPServer(SwitchModule):
+class DHCPServer(ProxiedModule):
     """Gives ports the addresses that the network model has for them, by DHCP."""
 
     _tablerequest = (("l3input", ("l2input",), ""), ("l2output", ("l3input",), ""))
@@ -163,30 +161,6 @@ class DHCPServer(SwitchModule):
     "Seconds until a client asks other servers (T2); not sent when it is not shorter than the lease"
     updater = DHCPUpdater
     needs_nicira = True
-
-    def __init__(self, server: Any) -> None:
-        super().__init__(server)
-        self._proxies: Dict[Any, Set[Proxy]] = {}
-
-    async def answer_for(self, container: Any, connection: Any, wanted: Set[Proxy]) -> None:
-        """Have questions for the servers' addresses answered on a connection: exactly these proxy entries."""
-        before = self._proxies.get(connection, set())
-        self._proxies[connection] = wanted
-        for name, entries in (("createproxyarp", wanted - before), ("removeproxyarp", before - wanted)):
-            if entries:
-                await call_api(container, "arpresponder", name, {"connection": connection, "arpentries": sorted(entries)})
-
-    async def unload(self, container: Any, force: bool = False) -> None:
-        """Stop the server, and have its addresses answered no longer."""
-        await super().unload(container, force)
-        for connection in list(self._proxies):
-            await self.answer_for(container, connection, set())
-
-    def stop_updater(self, connection: Any) -> None:
-        """Stop the updater of a switch; ``arpresponder`` forgets the entries of a lost connection by itself."""
-        super().stop_updater(connection)
-        if not connection.connected:
-            self._proxies.pop(connection, None)
 
     def defaults(self) -> Defaults:
         """Return the settings of the server.

@@ -19,6 +19,7 @@ _OUTPUT = struct.Struct("!HHIHxxxxxx")
 _GROUP = struct.Struct("!HHI")
 _PUSH = struct.Struct("!HHHxx")
 _SET_FIELD = struct.Struct("!HH")
+_TTL = struct.Struct("!HHBxxx")
 _NX_MOVE = struct.Struct("!HHIHHHHII")
 _NX_LOAD = struct.Struct("!HHIHHIQ")
 _NX_RESUBMIT = struct.Struct("!HHIHHBxxx")
@@ -52,6 +53,14 @@ def _push_vlan(action: Action, layout: Layout) -> bytes:
 
 def _pop_vlan(action: Action, layout: Layout) -> bytes:
     return _PUSH.pack(18, 8, 0)
+
+
+def _set_ttl(action: Action, layout: Layout) -> bytes:
+    return _TTL.pack(23, 8, action[1])
+
+
+def _dec_ttl(action: Action, layout: Layout) -> bytes:
+    return _TTL.pack(24, 8, 0)
 
 
 def _set(action: Action, layout: Layout) -> bytes:
@@ -129,6 +138,8 @@ _KINDS: Dict[str, Callable[[Action, Layout], bytes]] = {
     "group": _group,
     "push_vlan": _push_vlan,
     "pop_vlan": _pop_vlan,
+    "set_ttl": _set_ttl,
+    "dec_ttl": _dec_ttl,
     "set": _set,
     "load": _load,
     "move": _move,

@@ -213,6 +213,21 @@ def pop_vlan() -> Action:
     return ("pop_vlan",)
 
 
+def set_ttl(value: int) -> Action:
+    """Set the IP time to live.
+
+    :raises ValueError: not 0 .. 255
+    """
+    if not 0 <= value <= 255:
+        raise ValueError(f"not a time to live: {value!r}")
+    return ("set_ttl", value)
+
+
+def dec_ttl() -> Action:
+    """Count the IP time to live down; a packet at its end is not forwarded."""
+    return ("dec_ttl",)
+
+
 def resubmit(table: str) -> Action:
     """Search another table with the packet as it is, then go on (Nicira)."""
     return ("resubmit", table)

@@ -37,13 +37,14 @@ class NetRecord(NamedTuple):
 
 
 class PhysicalPortRecord(NamedTuple):
-    """A physical port of this switch."""
+    """A physical port of this switch. ``mac`` is its hardware address as a number, None when the switch does not tell."""
 
     key: str
     port_no: int
     physical_network: str
     kind: Optional[str]
     version: Hashable
+    mac: Optional[int] = None
 
 
 class ViewChange(NamedTuple):
