@@ -32,7 +32,7 @@ PURE = ("vlcp.protocol._wire", "vlcp.service.sdn._flows", "vlcp.service.kvdb._tx
 SHELLS = {"vlcp.service.sdn._flows." + name for name in ("sync", "lifecycle", "updater")}
 IMPURE_IMPORTS = {"socket", "time", "select", "logging", "vlcp.event"}
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 40
-TABLES = ("vlcp.protocol.openflow.defs", "vlcp.utils.zookeeper", "vlcp.utils.ethernet", "vlcp.utils.dhcp")
+TABLES = ("vlcp.protocol.openflow.defs", "vlcp.utils.ethernet", "vlcp.utils.dhcp")
 
 
 def modules() -> dict[str, pathlib.Path]:

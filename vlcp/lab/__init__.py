@@ -5,6 +5,7 @@ controller; an endpoint is a namespace behind a virtual cable; the underlay is a
 VLAN tags. Every link is made inside the namespaces, so deleting these removes everything.
 
 ``_shell``     run a command, or say in one line what failed
+``_process``   one long-running program
 ``_plan``      pure: names, addresses and configuration of a laboratory
 ``controller`` one controller process and its Web API
 ``database``   Redis and ZooKeeper servers

@@ -6,12 +6,12 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 from typing import Any, Mapping
 
 from vlcp.lab._plan import API_PORT, LabPlan, config_text, controller_config
-from vlcp.lab._shell import LabError, inside, is_alive, kill_all, run, send_signal, wait_until
+from vlcp.lab._process import LabProcess
+from vlcp.lab._shell import LabError, inside, run, wait_until
 
 
 class ApiError(LabError):
@@ -40,26 +40,17 @@ class Controller:
         self.directory = os.path.join(plan.directory, host)
         self.plan = plan
         self.extra_config: dict[str, Any] = {}
-        self._process: subprocess.Popen | None = None
+        self._process = LabProcess(self.namespace, self.directory, "controller")
 
     @property
     def log_path(self) -> str:
         """Path of the file that gets the controller's log."""
-        return os.path.join(self.directory, "controller.log")
-
-    @property
-    def _pid_path(self) -> str:
-        return os.path.join(self.directory, "controller.pid")
+        return self._process.log_path
 
     @property
     def pid(self) -> int | None:
         """Process id, or ``None`` when no controller runs."""
-        try:
-            with open(self._pid_path, encoding="ascii") as stored:
-                pid = int(stored.read())
-        except (FileNotFoundError, ValueError):
-            return None
-        return pid if is_alive(pid) else None
+        return self._process.pid
 
     def start(self, wait: bool = True) -> None:
         """Start the controller, and with ``wait`` return when its Web API answers.
@@ -71,16 +62,7 @@ class Controller:
         config_path = os.path.join(self.directory, "vlcp.conf")
         with open(config_path, "w", encoding="utf-8") as config:
             config.write(config_text(controller_config(self.plan, self.host, self.extra_config)))
-        with open(self.log_path, "ab") as log:
-            self._process = subprocess.Popen(
-                inside(self.namespace, [sys.executable, "-m", "vlcp.start", "-f", config_path]),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        with open(self._pid_path, "w", encoding="ascii") as stored:
-            stored.write(str(self._process.pid))
+        self._process.start([sys.executable, "-m", "vlcp.start", "-f", config_path])
         if wait:
             self.wait_ready()
 
@@ -106,32 +88,11 @@ class Controller:
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 10) -> None:
         """Send a signal to the controller and wait for its end; SIGKILL follows when it takes longer than ``timeout_s``."""
-        pid = self.pid
-        if pid is None:
-            return
-        send_signal(pid, number)
-        self._reap(timeout_s)
-        if is_alive(pid):
-            kill_all([pid])
-            self._reap(1)
+        self._process.end(number, timeout_s)
 
     def kill(self) -> None:
         """End the controller with SIGKILL, as a crash would."""
         self.stop(signal.SIGKILL)
-
-    def _reap(self, timeout_s: float) -> None:
-        pid = self.pid
-        if self._process is not None:
-            try:
-                self._process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                return
-            self._process = None
-        elif pid is not None:
-            try:
-                wait_until(lambda: not is_alive(pid), timeout_s, f"end of the controller of {self.host}")
-            except LabError:
-                return
 
     def curl(self, module: str, name: str, parameters: Mapping[str, str], timeout_s: float = 60) -> tuple[str, Any]:
         """Call an API with a form as in the manual; return the ``curl`` command as a user would type it, and the result.

@@ -8,11 +8,11 @@ from __future__ import annotations
 import abc
 import os
 import signal
-import subprocess
 from typing import Any, Mapping
 
 from vlcp.lab._plan import MANAGEMENT_PREFIX, LabPlan
-from vlcp.lab._shell import LabError, inside, is_alive, kill_all, run, send_signal, wait_until
+from vlcp.lab._process import LabProcess
+from vlcp.lab._shell import LabError, inside, run, wait_until
 
 REDIS_PORT = 6379
 ZOOKEEPER_PORT = 2181
@@ -33,7 +33,7 @@ class DatabaseNode(abc.ABC):
         self.namespace = plan.namespace(name)
         self.address = plan.management_address(name)
         self.directory = os.path.join(plan.directory, name)
-        self._process: subprocess.Popen | None = None
+        self._process = LabProcess(self.namespace, self.directory, "server")
 
     def create(self, wait: bool = True) -> None:
         """Make the namespace and its cable to the management network, and start the server; see :meth:`start`."""
@@ -52,18 +52,9 @@ class DatabaseNode(abc.ABC):
         """Tell whether the server answers."""
 
     @property
-    def _pid_path(self) -> str:
-        return os.path.join(self.directory, "server.pid")
-
-    @property
     def pid(self) -> int | None:
         """Process id, or ``None`` when the server does not run."""
-        try:
-            with open(self._pid_path, encoding="ascii") as stored:
-                pid = int(stored.read())
-        except (FileNotFoundError, ValueError):
-            return None
-        return pid if is_alive(pid) else None
+        return self._process.pid
 
     def start(self, wait: bool = True) -> None:
         """Start the server, and with ``wait`` return when it answers.
@@ -72,17 +63,7 @@ class DatabaseNode(abc.ABC):
         """
         if self.pid is not None:
             raise LabError(f"{self.name} runs already")
-        with open(os.path.join(self.directory, "server.log"), "ab") as log:
-            self._process = subprocess.Popen(
-                inside(self.namespace, self.command()),
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        with open(self._pid_path, "w", encoding="ascii") as stored:
-            stored.write(str(self._process.pid))
+        self._process.start(self.command())
         if wait:
             self.wait_ready()
 
@@ -95,22 +76,15 @@ class DatabaseNode(abc.ABC):
 
     def kill(self) -> None:
         """End the server with SIGKILL, as a crash would."""
-        pid = self.pid
-        if pid is not None:
-            kill_all([pid], grace_s=0)
-        if self._process is not None:
-            self._process.wait(5)
-            self._process = None
+        self._process.end()
 
     def pause(self) -> None:
         """Stop the server's process: connections stay and nothing is answered."""
-        if self.pid is not None:
-            send_signal(self.pid, signal.SIGSTOP)
+        self._process.send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a paused server go on."""
-        if self.pid is not None:
-            send_signal(self.pid, signal.SIGCONT)
+        self._process.send(signal.SIGCONT)
 
 
 class RedisNode(DatabaseNode):
