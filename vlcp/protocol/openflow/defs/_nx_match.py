@@ -3,24 +3,15 @@
 
 from __future__ import annotations
 
-from namedstruct.namedstruct import packrealsize, packvalue, raw, sizefromlen
+from namedstruct.namedstruct import packrealsize, packvalue, sizefromlen
 
 from ._nx_enums import *
 from ._nx_enums import _is_nx_tunnel_metadata, _nx_tunnel_metadata_header_type
+from ._fields import raw_of
 from ._types import export, nstruct, sequence
 
 
-def _raw_of(kind):
-    """Return a raw type whose dump names its value by the enumeration `kind`."""
-
-    class Raw(type(raw)):
-        def formatter(self, value):
-            return kind.formatter(int.from_bytes(value, "big"))
-
-    return Raw()
-
-
-nxm_port_no_raw = _raw_of(nx_port_no)
+nxm_port_no_raw = raw_of(nx_port_no)
 
 
 def define(namespace):
@@ -113,7 +104,7 @@ def define(namespace):
         base=nx_match_nomask_ext,
         classifyby=(NXM_OF_ETH_TYPE,),
         init=packvalue(NXM_OF_ETH_TYPE, "header"),
-        extend={"value": _raw_of(ethertype)},
+        extend={"value": raw_of(ethertype)},
     )
 
     nxm_nomask_arpopcode = nstruct(
@@ -121,7 +112,7 @@ def define(namespace):
         base=nx_match_nomask_ext,
         classifyby=(NXM_OF_ARP_OP,),
         init=packvalue(NXM_OF_ARP_OP, "header"),
-        extend={"value": _raw_of(arp_op_code)},
+        extend={"value": raw_of(arp_op_code)},
     )
 
     nxm_nomask_ip_protocol = nstruct(
@@ -129,7 +120,7 @@ def define(namespace):
         base=nx_match_nomask_ext,
         classifyby=(NXM_OF_IP_PROTO, NXM_NX_CT_NW_PROTO),
         init=packvalue(NXM_OF_IP_PROTO, "header"),
-        extend={"value": _raw_of(ip_protocol)},
+        extend={"value": raw_of(ip_protocol)},
     )
 
     nxm_nomask_ipv6 = nstruct(
@@ -169,7 +160,7 @@ def define(namespace):
         base=nx_match_nomask_ext,
         classifyby=(NXM_NX_IP_FRAG,),
         init=packvalue(NXM_NX_IP_FRAG, "header"),
-        extend={"value": _raw_of(nx_ip_frag)},
+        extend={"value": raw_of(nx_ip_frag)},
     )
 
     nxm_mask_ipfrag = nstruct(
@@ -177,7 +168,7 @@ def define(namespace):
         base=nx_match_mask_ext,
         classifyby=(NXM_NX_IP_FRAG_W,),
         init=packvalue(NXM_NX_IP_FRAG_W, "header"),
-        extend={"value": _raw_of(nx_ip_frag), "mask": _raw_of(nx_ip_frag)},
+        extend={"value": raw_of(nx_ip_frag), "mask": raw_of(nx_ip_frag)},
     )
 
     nxm_nomask_tun_flag = nstruct(
@@ -185,7 +176,7 @@ def define(namespace):
         base=nx_match_nomask_ext,
         classifyby=(NXM_NX_TUN_FLAGS,),
         init=packvalue(NXM_NX_TUN_FLAGS, "header"),
-        extend={"value": _raw_of(nx_tunnel_flags)},
+        extend={"value": raw_of(nx_tunnel_flags)},
     )
 
     nxm_mask_tun_flag = nstruct(
@@ -193,7 +184,7 @@ def define(namespace):
         base=nx_match_mask_ext,
         classifyby=(NXM_NX_TUN_FLAGS_W,),
         init=packvalue(NXM_NX_TUN_FLAGS_W, "header"),
-        extend={"value": _raw_of(nx_tunnel_flags), "mask": _raw_of(nx_tunnel_flags)},
+        extend={"value": raw_of(nx_tunnel_flags), "mask": raw_of(nx_tunnel_flags)},
     )
 
     nxm_nomask_tun_gbp_flags = nstruct(
@@ -201,7 +192,7 @@ def define(namespace):
         base=nx_match_nomask_ext,
         classifyby=(NXM_NX_TUN_GBP_FLAGS,),
         init=packvalue(NXM_NX_TUN_GBP_FLAGS, "header"),
-        extend={"value": _raw_of(vxlan_group_policy_flags)},
+        extend={"value": raw_of(vxlan_group_policy_flags)},
     )
 
     nxm_mask_tun_gbp_flags = nstruct(
@@ -209,7 +200,7 @@ def define(namespace):
         base=nx_match_mask_ext,
         classifyby=(NXM_NX_TUN_GBP_FLAGS_W,),
         init=packvalue(NXM_NX_TUN_GBP_FLAGS_W, "header"),
-        extend={"value": _raw_of(vxlan_group_policy_flags), "mask": _raw_of(vxlan_group_policy_flags)},
+        extend={"value": raw_of(vxlan_group_policy_flags), "mask": raw_of(vxlan_group_policy_flags)},
     )
 
     nxm_nomask_tun_metadata = nstruct(
@@ -235,7 +226,7 @@ def define(namespace):
         base=nx_match_nomask_ext,
         classifyby=(NXM_NX_CT_STATE,),
         init=packvalue(NXM_NX_CT_STATE, "header"),
-        extend={"value": _raw_of(nx_conntrack_state)},
+        extend={"value": raw_of(nx_conntrack_state)},
     )
 
     nxm_mask_conntrack_state = nstruct(
@@ -243,7 +234,7 @@ def define(namespace):
         base=nx_match_mask_ext,
         classifyby=(NXM_NX_CT_STATE_W,),
         init=packvalue(NXM_NX_CT_STATE_W, "header"),
-        extend={"value": _raw_of(nx_conntrack_state), "mask": _raw_of(nx_conntrack_state)},
+        extend={"value": raw_of(nx_conntrack_state), "mask": raw_of(nx_conntrack_state)},
     )
 
     nx_matches = nstruct(

@@ -688,30 +688,6 @@ ofp_controller_role = enum(
     OFPCR_ROLE_SLAVE=3,
 )
 
-ofp_packet_in_reason_bitwise = enum(
-    "ofp_packet_in_reason_bitwise",
-    None,
-    uint32,
-    True,
-    **{name: 1 << value for name, value in ofp_packet_in_reason.getDict().items()},
-)
-
-ofp_port_reason_bitwise = enum(
-    "ofp_port_reason_bitwise",
-    None,
-    uint32,
-    True,
-    **{name: 1 << value for name, value in ofp_port_reason.getDict().items()},
-)
-
-ofp_flow_removed_reason_bitwise = enum(
-    "ofp_flow_removed_reason_bitwise",
-    None,
-    uint32,
-    True,
-    **{name: 1 << value for name, value in ofp_flow_removed_reason.getDict().items()},
-)
-
 OFPXMT_OFB_ALL = 0xFFFFFFFFFF
 OFP_VLAN_NONE = OFPVID_NONE
 OFPM_MAX = 0xFFFF0000

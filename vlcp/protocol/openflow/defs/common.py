@@ -381,6 +381,32 @@ ofp_requestforward_reason = enum(
     OFPRFR_METER_MOD=1,
 )
 
+# Sets of reasons, as bits
+
+ofp_packet_in_reason_bitwise = enum(
+    "ofp_packet_in_reason_bitwise",
+    None,
+    uint32,
+    True,
+    **{name: 1 << value for name, value in ofp_packet_in_reason.getDict().items()},
+)
+
+ofp_port_reason_bitwise = enum(
+    "ofp_port_reason_bitwise",
+    None,
+    uint32,
+    True,
+    **{name: 1 << value for name, value in ofp_port_reason.getDict().items()},
+)
+
+ofp_flow_removed_reason_bitwise = enum(
+    "ofp_flow_removed_reason_bitwise",
+    None,
+    uint32,
+    True,
+    **{name: 1 << value for name, value in ofp_flow_removed_reason.getDict().items()},
+)
+
 # Older names of the same codes.
 OFPBRC_BAD_STAT = OFPBRC_BAD_MULTIPART
 OFPBRC_BAD_VENDOR = OFPBRC_BAD_EXPERIMENTER

@@ -9,28 +9,19 @@ from __future__ import annotations
 from namedstruct.namedstruct import packsize
 
 from . import common, nicira_ext
-from ._types import binary, nstruct, sequence
+from ._fields import FieldTypes, raw_of
+from ._types import nstruct, sequence
 from .common import *  # noqa: F403 - one namespace for each version
 from .common import _smart_hex_format, ofp_error_types as _common_error_types
 from .nicira_ext import *  # noqa: F403 - one namespace for each version
 from ._openflow13_enums import *  # noqa: F403 - names of this version come before those of the others
 
 
-def _raw_of(kind):
-    """Return a raw type whose dump names its value by the enumeration `kind`."""
-
-    class Raw(type(raw)):
-        def formatter(self, value):
-            return kind.formatter(int.from_bytes(value, "big"))
-
-    return Raw()
-
-
-ofp_port_no_raw = _raw_of(ofp_port_no)
-ofp_ipv6exthdr_flags_raw = _raw_of(ofp_ipv6exthdr_flags)
-ethtype_raw = _raw_of(ethertype)
-arpop_raw = _raw_of(arp_op_code)
-ip_protocol_raw = _raw_of(ip_protocol)
+ofp_port_no_raw = raw_of(ofp_port_no)
+ofp_ipv6exthdr_flags_raw = raw_of(ofp_ipv6exthdr_flags)
+ethtype_raw = raw_of(ethertype)
+arpop_raw = raw_of(arp_op_code)
+ip_protocol_raw = raw_of(ip_protocol)
 
 
 def _init_bucket(x):
@@ -1283,14 +1274,7 @@ def create_oxm(header, value=None, mask=None):
     :return: a struct based on :data:`ofp_oxm`
     :raises ValueError: when value or mask do not fit, or a mask comes with a header without one
     """
-    length = OXM_LENGTH(header)
-    if not OXM_HASMASK(header):
-        if mask is not None:
-            raise ValueError(f"header {header:#x} takes no mask, got {mask!r}")
-        return _oxm_type(header)(header=header, value=binary(value, length))
-    length //= 2
-    mask = b"\xff" * length if mask is None and value is not None else binary(mask, length)
-    return _oxm_type(header)(header=header, value=binary(value, length), mask=mask)
+    return _FIELDS.create(header, value, mask)
 
 
 def get_oxm(fields, header):
@@ -1327,19 +1311,4 @@ nicira_ext.create_extension(
     ofp_stats_vendor_subtype,
 )
 
-#: Header to the struct of its field, where that is more than plain bytes.
-_OXM_TYPES = {
-    header: parser.typedef
-    for family in (ofp_oxm_nomask, ofp_oxm_mask, nx_match_nomask_ext, nx_match_mask_ext)
-    for header, parser in family.parser().subindices.items()
-}
-
-
-def _oxm_type(header):
-    """Return the struct that a field with this header is parsed into."""
-    if header in _OXM_TYPES:
-        return _OXM_TYPES[header]
-    nicira = NXM_VENDOR(header) in (0, 1)
-    if OXM_HASMASK(header):
-        return nx_match_mask_ext if nicira else ofp_oxm_mask
-    return nx_match_nomask_ext if nicira else ofp_oxm_nomask
+_FIELDS = FieldTypes(ofp_oxm_nomask, ofp_oxm_mask, nx_match_nomask_ext, nx_match_mask_ext)

@@ -1,4 +1,4 @@
-"""Every documented name of the OpenFlow 1.3 definitions: value of each constant, bytes of each empty struct."""
+"""Every documented name of the OpenFlow 1.0 and 1.3 definitions: value of each constant, bytes of each empty struct."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-import vlcp.protocol.openflow.defs.openflow13 as ofdef
+from vlcp.protocol.openflow.defs import openflow10, openflow13
 
+VERSIONS = {"openflow10": openflow10, "openflow13": openflow13}
 DATA = pathlib.Path(__file__).parent / "data"
 #: Structs whose documented bytes are wrong by their specification, with the right ones.
 CORRECTED = {
@@ -32,9 +33,12 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-@pytest.mark.parametrize("row", rows("openflow13-structs.tsv"), ids=lambda row: row["name"])
-def test_an_empty_struct_has_the_documented_bytes_and_attributes(row):
-    struct = getattr(ofdef, row["name"])
+STRUCTS = [(version, row) for version in VERSIONS for row in rows(f"{version}-structs.tsv")]
+
+
+@pytest.mark.parametrize(("version", "row"), STRUCTS, ids=[f"{version}.{row['name']}" for version, row in STRUCTS])
+def test_an_empty_struct_has_the_documented_bytes_and_attributes(version, row):
+    struct = getattr(VERSIONS[version], row["name"])
     if row["name"].startswith("_") and row["empty instance"] == "":
         assert struct.readablename
         return
@@ -50,9 +54,10 @@ def test_an_empty_struct_has_the_documented_bytes_and_attributes(row):
         assert packed == wanted
 
 
-def test_every_constant_has_its_documented_value():
-    wrong = []
-    for row in rows("openflow13-enums.tsv"):
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_constant_has_its_documented_value(version):
+    wrong, ofdef = [], VERSIONS[version]
+    for row in rows(f"{version}-enums.tsv"):
         name, value = row["name"], int(row["value"])
         if row["exported"] == "y" and getattr(ofdef, name, None) != value:
             wrong.append(name)
@@ -61,8 +66,9 @@ def test_every_constant_has_its_documented_value():
     assert wrong == []
 
 
-def test_every_message_that_is_complete_when_empty_is_parsed_into_its_own_type():
-    wrong = []
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_message_that_is_complete_when_empty_is_parsed_into_its_own_type(version):
+    wrong, ofdef = [], VERSIONS[version]
     for name, struct in vars(ofdef).items():
         base = struct
         while getattr(base, "base", None) is not None:
@@ -76,7 +82,8 @@ def test_every_message_that_is_complete_when_empty_is_parsed_into_its_own_type()
     assert wrong == []
 
 
-def test_the_definitions_are_imported_quickly():
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_definitions_are_imported_quickly(version):
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import vlcp.protocol.openflow.defs.openflow13"], check=True)
+    subprocess.run([sys.executable, "-c", f"import vlcp.protocol.openflow.defs.{version}"], check=True)
     assert time.perf_counter() - started < 1.5
