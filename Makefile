@@ -1,5 +1,5 @@
 # make run   the main job: a controller, a real Open vSwitch bridge and two endpoints that ping, until Ctrl-C
-# make test  all tests but the long ones
+# make test  all tests but the long ones, in as many processes as JOBS says (2)
 # make check format, lint, types, spelling, layers
 # make soak  the long tests
 # make bench the benchmark table
@@ -7,6 +7,7 @@
 
 PYTHON := .venv/bin/python
 RUFF := .venv/bin/ruff
+JOBS ?= 2
 
 .PHONY: run test check format soak bench docs clean
 
@@ -16,7 +17,7 @@ run:
 
 test:
 	@.ci/setup test
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses $(JOBS) --dist worksteal
 
 check:
 	@.ci/setup test
