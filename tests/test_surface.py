@@ -23,10 +23,6 @@ OWED: tuple[str, ...] = (
     # applications, console and remote calls
     "vlcp.service.debugging.console",
     "vlcp.service.utils.remoteapi",
-    "vlcp.service.utils.session",
-    "vlcp.utils.http.Environment.sessionstart",
-    "vlcp.utils.http.Environment.sessiondestroy",
-    "vlcp.utils.http.Environment.createcsrf",
     "vlcp.service.web.static",
     "vlcp.utils.webclient",
     # hardware VTEP and Docker

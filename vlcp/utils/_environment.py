@@ -7,20 +7,23 @@ from typing import Any, List, NoReturn, Optional, Union
 from urllib.parse import unquote_to_bytes
 
 from vlcp.event.stream import Stream
-from vlcp.protocol.http import HttpRequestEvent, date_time_string
+from vlcp.protocol.http import HttpRequestEvent
 from vlcp.protocol.http import error_page as default_page
+from vlcp.utils._cookies import cookie_line
 from vlcp.utils._request import Data, HttpExitException, HttpRewriteLoopException, RequestPart
+from vlcp.utils._sessions import SessionPart
 
 _MOST_REWRITES = 16
 _STREAM_FROM = 65536
 
 
-class Environment(RequestPart):
+class Environment(SessionPart, RequestPart):
     """A request and its response.
 
     Of the request: ``method``, ``host``, ``path`` (decoded, without query), ``originalpath`` (as sent), ``querystring`` are
     bytes; ``headerdict`` is ``{lower-case name: value}`` and ``headers`` the list; ``args`` the query's values; ``cookies``;
     ``inputstream`` the body; ``path_match`` the match of the route. After :meth:`parseform`: ``form`` and ``files``.
+    After :meth:`sessionstart`: ``session``.
 
     The response is collected: up to 64 KiB leave with their head in one write when the handler ends.
 
@@ -48,7 +51,7 @@ class Environment(RequestPart):
         self.path = unquote_to_bytes(path) if b"%" in path else path
         self.encoding = defaultencoding
         kept = getattr(event, "kept", None)
-        self._status, self._headers = (200, []) if kept is None else kept
+        self._status, self._headers, self._cookies = (200, [], ()) if kept is None else kept
         self._buffer: List[bytes] = []
 
     def __repr__(self, *args: Any, **kwargs: Any) -> str:
@@ -108,22 +111,21 @@ class Environment(RequestPart):
         secure: Optional[bool] = None,
         httponly: bool = False,
     ) -> None:
-        """Add a cookie (RFC 6265).
+        """Add a cookie (RFC 6265); it is sent with whatever response this request gets, an error page too.
 
         :param max_age: seconds; None for a cookie of the session
         :param expires: seconds since 1970, or a formatted date; None for none
-        :raises ValueError: a part would break the header
+        :raises ValueError: a part would break the header, or the head was sent already
         """
-        if isinstance(expires, (int, float)):
-            expires = date_time_string(expires)
-        pieces = ["%s=%s" % (self._text(key), self._text(value))]
-        for name, content in (("Max-Age", max_age), ("Expires", expires), ("Path", path), ("Domain", domain)):
-            if content is not None:
-                pieces.append("%s=%s" % (name, content))
-        if any(";" in piece for piece in pieces):
-            raise ValueError("semicolon in a cookie: %.64r" % (pieces[0],))
-        pieces += ["Secure"] * bool(secure) + ["HttpOnly"] * bool(httponly)
-        self.header(b"Set-Cookie", "; ".join(pieces), False)
+        line = cookie_line(self._text(key), self._text(value), max_age, expires, path, domain, secure, httponly)
+        self._add_cookie(line.encode(self.encoding))
+
+    def _add_cookie(self, line: bytes) -> None:
+        """Add the value of a Set-Cookie header; it replaces an earlier one for the same cookie."""
+        self._check_not_sent()
+        name = line.partition(b"=")[0]
+        others = [field for field in self._cookies if field[1].partition(b"=")[0] != name]
+        self._cookies = (*others, (b"Set-Cookie", line))
 
     def _check_not_sent(self) -> None:
         if self.sent:
@@ -141,6 +143,8 @@ class Environment(RequestPart):
                 break
         else:
             headers = [(b"Content-Type", b"text/html; charset=" + self.encoding.encode("ascii")), *headers]
+        if self._cookies:
+            headers = [*headers, *self._cookies]
         self.protocol.start_response(self.connection, self.xid, self._status, headers, body, self._nocompress)
 
     def bufferoutput(self) -> None:
@@ -275,7 +279,7 @@ class Environment(RequestPart):
 
         :param path: path with query; must not be text that is decoded already
         :param method: None for the present one
-        :param keepresponse: status and headers set so far are what the other handler begins with
+        :param keepresponse: status and headers set so far are what the other handler begins with; cookies always are
         :raises HttpRewriteLoopException: rewritten too often
         :raises ValueError: the head was sent already
         """
@@ -297,8 +301,9 @@ class Environment(RequestPart):
             exchange=event.exchange,
             rewrites=count,
         )
-        if keepresponse:
-            rewritten.kept = (self._status, self._headers)
+        if keepresponse or self._cookies:
+            status, headers = (self._status, self._headers) if keepresponse else (200, [])
+            rewritten.kept = (status, headers, self._cookies)
         await self.container.wait_for_send(rewritten)
 
     startResponse = start_response

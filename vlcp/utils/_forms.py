@@ -1,4 +1,4 @@
-"""What requests carry besides their path, from bytes to values: queries, forms, uploads, cookies. No I/O."""
+"""What requests carry besides their path, from bytes to values: queries, forms, uploads. No I/O."""
 
 from __future__ import annotations
 
@@ -109,13 +109,3 @@ def _part(head: str, data: bytes, safename: bool) -> Part:
     if filename is not None and safename:
         filename = safe_filename(filename)
     return Part(options["name"], filename, headers.get("content-type", "text/plain"), data)
-
-
-def parse_cookies(value: bytes) -> Dict[str, bytes]:
-    """Return ``{name: value}`` of a Cookie header; the first of equal names counts (RFC 6265)."""
-    cookies: Dict[str, bytes] = {}
-    for item in value.split(b";"):
-        name, equals, content = item.strip().partition(b"=")
-        if equals:
-            cookies.setdefault(name.decode("latin-1"), content.strip(b'"'))
-    return cookies

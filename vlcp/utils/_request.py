@@ -10,7 +10,8 @@ from typing import Any, Dict, List, NoReturn, Optional, Tuple, Union
 from vlcp.event.stream import MemoryStream
 from vlcp.protocol.http import error_page as default_page
 from vlcp.protocol.http import escape, escape_b
-from vlcp.utils._forms import collect, parse_cookies, parse_multipart, parse_options, parse_pairs
+from vlcp.utils._cookies import parse_cookies
+from vlcp.utils._forms import collect, parse_multipart, parse_options, parse_pairs
 
 Data = Union[bytes, str]
 

@@ -11,13 +11,14 @@ A handler is an async function that takes an :class:`Environment`::
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from vlcp.event.runnable import EventHandler, RoutineContainer
 from vlcp.protocol.http import HttpRequestEvent, servers_of
+from vlcp.utils._arguments import Reading, with_arguments
+from vlcp.utils._cookies import cookie_line, parse_cookies
 from vlcp.utils._environment import Environment
 from vlcp.utils._forms import unquote_plus_to_bytes
 from vlcp.utils._request import HttpExitException, HttpInputException, HttpRewriteLoopException
@@ -31,8 +32,10 @@ __all__ = [
     "HttpHandler",
     "HttpInputException",
     "HttpRewriteLoopException",
+    "cookie_line",
     "host_name",
     "http",
+    "parse_cookies",
     "statichttp",
     "unquote_plus_to_bytes",
 ]
@@ -171,14 +174,15 @@ class Dispatcher(EventHandler):
         :param fileargs: arguments that are uploaded files
         :param queryargs: arguments from the query also for a form
         :param cookieargs: arguments from cookies
+        :param sessionargs: arguments from the session's variables, which the module ``session`` keeps
+        :param csrfcheck: refuse with 403 what does not carry the token of :meth:`Environment.createcsrf`
+        :param csrfarg: argument with the token; it is not passed to the handler
         :param formlimit: largest form in bytes; None for no limit
-        :raises ValueError: ``sessionargs`` or ``csrfcheck`` are used, which need sessions
         """
-        if sessionargs or csrfcheck:
-            raise ValueError("route %r needs sessions, which are not available" % (path,))
         sources = {**dict.fromkeys(fileargs, "files"), **dict.fromkeys(queryargs, "args"), **dict.fromkeys(cookieargs, "cookies")}
-        handler = _with_arguments(routinemethod, ArgumentPlan(routinemethod, matchargs), sources, tostr, formlimit)
-        self.route(path, handler, _home(routinemethod, container), host, vhost, method)
+        sources.update(dict.fromkeys(sessionargs, "sessionvars"))
+        reading = Reading(ArgumentPlan(routinemethod, matchargs), sources, tostr, formlimit, csrfarg if csrfcheck else None)
+        self.route(path, with_arguments(routinemethod, reading), _home(routinemethod, container), host, vhost, method)
 
     @classmethod
     def expand(cls, match: Any, expand: Any) -> bytes:
@@ -236,33 +240,6 @@ class Dispatcher(EventHandler):
 
 
 _expand = expand
-
-
-def _with_arguments(
-    routinemethod: Callable, plan: ArgumentPlan, sources: Dict[str, str], tostr: bool, formlimit: Optional[int]
-) -> Callable[[Environment], Any]:
-    """Return a handler that calls ``routinemethod`` with values of the request.
-
-    :param sources: ``{argument: attribute of the Environment that has its value}``, others come from form or query
-    """
-
-    async def handler(env: Environment) -> None:
-        await env.parseform(formlimit, tostr)
-        if tostr:
-            env.argstostr()
-            env.cookietostr()
-        found = {name: getattr(env, source) for name, source in sources.items()}
-        try:
-            positional, keywords = plan.bind(env.path_match, found, env.args if env.method in _GET else env.form)
-        except ValueError as error:
-            raise HttpInputException(str(error)) from None
-        if tostr:
-            positional = [None if one is None else one.decode(env.encoding) for one in positional]
-        result = routinemethod(env, *positional, **keywords)
-        if inspect.isawaitable(result):
-            await result
-
-    return handler
 
 
 def _quote(value: bytes) -> bytes:

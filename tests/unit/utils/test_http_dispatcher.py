@@ -73,6 +73,10 @@ class Pages(HttpHandler):
         env.setcookie("k", "v", max_age=5, expires=0, secure=True, httponly=True)
         await env.writelines(["ä", "b"])
 
+    @HttpHandler.route(b"/session")
+    async def session_page(self, env):
+        await env.sessionstart()
+
     @HttpHandler.route(b"/auth")
     async def auth(self, env):
         user, password = env.basicauth()
@@ -266,9 +270,8 @@ def test_a_handler_that_is_closed_serves_no_more():
         assert ask(thread, "/page")[0] == 404
 
 
-def test_sessions_are_refused_while_there_are_none():
-    with pytest.raises(ValueError):
-        Dispatcher().routeargs(b"/", static, csrfcheck=True)
+def test_a_session_that_no_module_keeps_is_an_error_of_the_handler(pages):
+    assert ask(pages, "/session")[0] == 500
 
 
 class Protocol:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlcp.utils import encoders
+from vlcp.utils._cookies import cookie_line, parse_cookies
 from vlcp.utils._forms import (
     collect,
-    parse_cookies,
     parse_multipart,
     parse_options,
     parse_pairs,
@@ -90,6 +90,21 @@ def test_no_multipart_body_raises_anything_but_a_value_error(body):
         parse_multipart(b"--B\r\n" + body, "B")
     except ValueError as error:
         assert "\n" not in str(error)
+
+
+def test_a_cookie_has_only_the_attributes_that_were_given():
+    assert cookie_line("k", "v", path=None) == "k=v"
+    expected = "k=v; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Domain=d; SameSite=Lax; Secure; HttpOnly"
+    assert cookie_line("k", "v", 0, 0, "/", "d", True, True, "Lax") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path"),
+    [("a b", "v", "/"), ("", "v", "/"), ("a=b", "v", "/"), ("k", "v;x", "/"), ("k", "v\r\nX: y", "/"), ("k", "v", "/;x")],
+)
+def test_a_cookie_that_would_break_the_header_is_refused(name, value, path):
+    with pytest.raises(ValueError, match="cookie"):
+        cookie_line(name, value, path=path)
 
 
 def test_the_first_of_equal_cookies_counts():
