@@ -96,6 +96,31 @@ def test_a_fault_is_found_by_check_with_a_hint_and_mended(prefix):
     assert "takes: host" in lab(prefix, "fault", "kill-controller").stderr
 
 
+def test_a_host_is_added_to_a_running_laboratory_and_removed_without_a_trace(prefix):
+    assert lab(prefix, "up", "--hosts", "2", "--endpoints", "1", "--network", "vxlan").returncode == 0
+    before = namespaces(prefix)
+    for _ in range(2):
+        added = lab(prefix, "add-host", "--endpoints", "1")
+        assert added.returncode == 0, added.stdout + added.stderr
+        assert "ep3 -> ep1 (192.168.1.2): 3 of 3 answered" in added.stdout
+        assert "6 of 6 pairs" in lab(prefix, "check").stdout
+        assert "hv3: controller running" in lab(prefix, "status").stdout
+        removed = lab(prefix, "remove-host", "hv3")
+        assert (removed.returncode, "removed: hv3" in removed.stdout) == (0, True), removed.stdout + removed.stderr
+        assert namespaces(prefix) == before
+        assert not os.path.exists(f"/tmp/{prefix}-lab/hv3")
+        assert "2 of 2 pairs" in lab(prefix, "check").stdout
+    assert "hypervisor 'hv9': one of hv1, hv2" in lab(prefix, "remove-host", "hv9").stderr
+
+
+def test_a_host_joins_no_network_that_is_local_to_another(prefix):
+    assert lab(prefix, "up", "--endpoints", "1").returncode == 0
+    refused = lab(prefix, "add-host")
+    assert (refused.returncode, "local to one hypervisor" in refused.stderr) == (1, True)
+    assert lab(prefix, "add-host", "--endpoints", "0").returncode == 0
+    assert "hv2: controller running" in lab(prefix, "status").stdout
+
+
 def test_usage_errors_are_one_line_with_status_2_and_bad_values_status_1(prefix):
     assert lab(prefix, "sideways").returncode == 2
     bad = lab("Bad_Prefix", "up")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Callable
 
 from vlcp.lab._plan import TRUNK, TUNNEL
@@ -35,9 +36,8 @@ def configure(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
         _call(controller, say, "createphysicalport", physicalnetwork="phys1", name=TRUNK)
     _call(controller, say, "createlogicalnetwork", physicalnetwork="phys1", id=NETWORK)
     _call(controller, say, "createsubnet", logicalnetwork=NETWORK, cidr="192.168.1.0/24", gateway="192.168.1.1", id=SUBNET)
-    for number in range(endpoints * len(lab.hosts)):
-        host = lab.plan.hosts[number // endpoints]
-        _add_endpoint(lab, controller, say, host, number + 1)
+    for host in lab.hosts:
+        _add_endpoints(lab, controller, say, host, endpoints)
     for name in lab.hosts:
         lab.hosts[name].wait_settled()
     _wait_reachable(lab)
@@ -52,6 +52,53 @@ def _call(controller: Controller, say: Callable[[str], None], name: str, /, **pa
     return result
 
 
+def add_host(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
+    """Add a hypervisor to the network that :func:`configure` made, with ``endpoints`` endpoints, and ping.
+
+    :raises LabError: there is no such network but endpoints are wanted, a call failed, or an endpoint does not answer
+    """
+    controller = next(iter(lab.hosts.values())).controller
+    if endpoints:
+        _check_joinable(controller)
+    host = lab.add_host()
+    if lab.plan.network == "vlan":
+        host.attach_trunk()
+    _add_endpoints(lab, controller, say, host.name, endpoints)
+    host.wait_settled()
+    if endpoints:
+        _wait_reachable(lab)
+        say("ping:")
+        if not ping_all(lab, 3, say):
+            raise LabError("an endpoint did not answer")
+
+
+def _check_joinable(controller: Controller) -> None:
+    networks = controller.api("viperflow", "listlogicalnetworks", id=NETWORK)
+    if not networks:
+        raise LabError(f"logical network {NETWORK} does not exist; add a hypervisor without endpoints with: --endpoints 0")
+    if networks[0]["physicalnetwork"]["type"] == "local":
+        raise LabError(f"network {NETWORK} is local to one hypervisor; make the laboratory with --hosts 2 or --network vxlan")
+
+
+def remove_host(lab: Lab, host: str, say: Callable[[str], None]) -> None:
+    """Remove a hypervisor, its endpoints and their logical ports.
+
+    :raises LabError: there is no such hypervisor, it is the only one, or a call failed
+    """
+    found = lab.host(host)
+    ports = [end.plan.iface_id for end in lab.endpoints.values() if end.host is found]
+    lab.remove_host(host)
+    controller = next(iter(lab.hosts.values())).controller
+    for port in ports:
+        _call(controller, say, "deletelogicalport", id=port)
+
+
+def _add_endpoints(lab: Lab, controller: Controller, say: Callable[[str], None], host: str, count: int) -> None:
+    for _ in range(count):
+        number = next(number for number in itertools.count(1) if f"ep{number}" not in lab.endpoints)
+        _add_endpoint(lab, controller, say, host, number)
+
+
 def _add_endpoint(lab: Lab, controller: Controller, say: Callable[[str], None], host: str, number: int) -> None:
     port, mac = f"port{number}", lab.free_mac()
     result = _call(controller, say, "createlogicalport", id=port, logicalnetwork=NETWORK, subnet=SUBNET, mac_address=mac)
@@ -60,8 +107,7 @@ def _add_endpoint(lab: Lab, controller: Controller, say: Callable[[str], None], 
 
 def _wait_reachable(lab: Lab) -> None:
     """Wait until hypervisors have told each other where endpoints are."""
-    ends = list(lab.endpoints.values())
-    for source, target in zip(ends, ends[1:]):
+    for source, target in itertools.permutations(lab.endpoints.values(), 2):
         wait_until(lambda source=source, target=target: source.ping(target.address, 1, wait_s=0.3).received, 10, "first answer")
 
 

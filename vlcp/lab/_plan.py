@@ -36,6 +36,7 @@ STORES = {
 }
 MANAGEMENT_PREFIX = 24
 LONGEST_SOCKET_DIRECTORY = 80
+MOST_HOSTS = 64
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,26 @@ class LabPlan:
         """Return the address of a hypervisor or database node on the management network."""
         if name in self.databases:
             return f"10.255.0.{200 + self.databases.index(name)}"
-        return f"10.255.0.{10 + self.hosts.index(name)}"
+        return f"10.255.0.{9 + host_number(name)}"
 
     def tunnel_address(self, host: str) -> str:
         """Return the address of a hypervisor on the underlay, for tunnels."""
-        return f"10.254.0.{10 + self.hosts.index(host)}"
+        return f"10.254.0.{9 + host_number(host)}"
+
+    def tunnel_mac(self, host: str) -> str:
+        """Return the MAC address of a hypervisor's tunnel address; it stays, since other switches remember it for minutes."""
+        return f"02:6c:62:00:00:{host_number(host):02x}"
+
+    def add_host(self) -> str:
+        """Add a hypervisor and return its name: the first that is free.
+
+        :raises ValueError: there are :data:`MOST_HOSTS` already
+        """
+        name = next(name for name in map(host_name, range(1, MOST_HOSTS + 2)) if name not in self.hosts)
+        if host_number(name) > MOST_HOSTS:
+            raise ValueError(f"hosts {len(self.hosts) + 1}: 1 to {MOST_HOSTS}")
+        self.hosts.append(name)
+        return name
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
@@ -98,6 +114,16 @@ class LabPlan:
         )
 
 
+def host_name(number: int) -> str:
+    """Return the name of the hypervisor with a number, which counts from 1."""
+    return f"hv{number}"
+
+
+def host_number(name: str) -> int:
+    """Return the number of a hypervisor; its addresses follow from it, so they stay when others come and go."""
+    return int(name[2:])
+
+
 def make_plan(
     prefix: str, directory: str, hosts: int, database: str = "sqlite", zookeeper_nodes: int = 1, network: str = "vlan"
 ) -> LabPlan:
@@ -111,8 +137,8 @@ def make_plan(
     """
     if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", prefix):
         raise ValueError(f"prefix {prefix!r}: one to eight lower-case letters and digits, a letter first")
-    if not 1 <= hosts <= 64:
-        raise ValueError(f"hosts {hosts}: 1 to 64")
+    if not 1 <= hosts <= MOST_HOSTS:
+        raise ValueError(f"hosts {hosts}: 1 to {MOST_HOSTS}")
     if database not in STORES:
         raise ValueError(f"database {database!r}: one of {', '.join(STORES)}")
     if network not in NETWORKS:
@@ -123,7 +149,7 @@ def make_plan(
         raise ValueError(f"directory {directory!r}: longer than {LONGEST_SOCKET_DIRECTORY} characters, too long for sockets")
     nodes = {"sqlite": 0, "redis": 1, "zookeeper": zookeeper_nodes}[database]
     databases = [f"db{number + 1}" for number in range(nodes)]
-    return LabPlan(prefix, directory, [f"hv{number + 1}" for number in range(hosts)], database, databases, network=network)
+    return LabPlan(prefix, directory, [host_name(number + 1) for number in range(hosts)], database, databases, network=network)
 
 
 def controller_config(plan: LabPlan, host: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:

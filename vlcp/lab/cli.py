@@ -40,6 +40,10 @@ def build_parser() -> argparse.ArgumentParser:
     ping.add_argument("-c", "--count", type=int, default=3, help="packets (default: %(default)s)")
     commands.add_parser("status", help="say what runs")
     commands.add_parser("check", help="ping between all endpoints, with a hint for each failure")
+    add = commands.add_parser("add-host", help="add a hypervisor to the running laboratory")
+    add.add_argument("--endpoints", type=int, default=2, help="its endpoints in the network of up (default: %(default)s)")
+    remove = commands.add_parser("remove-host", help="remove a hypervisor with its endpoints")
+    remove.add_argument("host", metavar="HOST", help="a hypervisor, as hv2")
     fault = commands.add_parser("fault", help="break or mend a part: " + ", ".join(FAULTS))
     fault.add_argument("name", metavar="NAME")
     fault.add_argument(
@@ -154,6 +158,19 @@ def command_fault(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def command_add_host(arguments: argparse.Namespace) -> int:
+    """Add a hypervisor."""
+    _demo.add_host(Lab.load(arguments.prefix, arguments.directory, say), arguments.endpoints, say)
+    return 0
+
+
+def command_remove_host(arguments: argparse.Namespace) -> int:
+    """Remove a hypervisor."""
+    _demo.remove_host(Lab.load(arguments.prefix, arguments.directory, say), arguments.host, say)
+    say(f"removed: {arguments.host}")
+    return 0
+
+
 def command_down(arguments: argparse.Namespace) -> int:
     """Remove whatever is there."""
     removed = down(arguments.prefix, arguments.directory)
@@ -167,6 +184,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "status": command_status,
     "check": command_check,
     "fault": command_fault,
+    "add-host": command_add_host,
+    "remove-host": command_remove_host,
     "down": command_down,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from typing import Mapping, Sequence
 
 from vlcp.lab._plan import BRIDGE, OPENFLOW_PORT, TRUNK, TUNNEL, UNDERLAY_BRIDGE, UNDERLAY_MTU, LabPlan
@@ -53,6 +54,14 @@ class Hypervisor:
         run(["ovsdb-tool", "create", os.path.join(self.directory, "conf.db"), SCHEMA])
         self.start_switch()
         self._create_bridge()
+
+    def delete(self) -> None:
+        """End what runs here and remove the namespace, its cables and its directory; no step has to have been made."""
+        kill_all([int(pid) for pid in run(["ip", "netns", "pids", self.namespace], check=False).split()])
+        for cable in (self.name, f"m-{self.name}"):
+            run(["ip", "-n", self.plan.namespace("net"), "link", "delete", cable], check=False)
+        run(["ip", "netns", "delete", self.namespace], check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def start_switch(self) -> None:
         """Start ovsdb-server, and ovs-vswitchd with ``switch_options`` on its command line."""
@@ -120,8 +129,9 @@ class Hypervisor:
         cables = [(self.namespace, TRUNK), (self.plan.namespace("net"), self.name), (self.plan.namespace("net"), "under")]
         for namespace, name in cables:
             run(["ip", "-n", namespace, "link", "set", "dev", name, "mtu", str(UNDERLAY_MTU)])
+        hardware = f'other_config:hwaddr="{self.plan.tunnel_mac(self.name)}"'
         self.vsctl(
-            *["add-br", UNDERLAY_BRIDGE, "--", "set", "Bridge", UNDERLAY_BRIDGE, "datapath_type=netdev"],
+            *["add-br", UNDERLAY_BRIDGE, "--", "set", "Bridge", UNDERLAY_BRIDGE, "datapath_type=netdev", hardware],
             *["--", "add-port", UNDERLAY_BRIDGE, TRUNK],
         )
         self._address_tunnel()

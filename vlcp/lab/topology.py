@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from typing import Callable
+from typing import Any, Callable, Mapping
 
 from vlcp.lab._plan import EndpointPlan, LabPlan, endpoint_mac, make_plan
-from vlcp.lab._shell import LabError, check_machine, kill_all, namespaces, run
+from vlcp.lab._shell import LabError, check_machine, kill_all, namespaces, run, wait_until
 from vlcp.lab.database import NODES, DatabaseNode, attach_to_management
 from vlcp.lab.endpoint import Endpoint
 from vlcp.lab.hypervisor import Hypervisor
 
 STATE = "lab.json"
+FORGOTTEN_S = 10
 
 
 def default_directory(prefix: str) -> str:
@@ -85,18 +86,71 @@ class Lab:
             os.makedirs(self.plan.directory, mode=0o755)
             self._save()
             self._create_underlay()
-            for name, host in self.hosts.items():
-                self._say(f"hypervisor {name}: namespace {host.namespace}, Open vSwitch with bridge br0 (userspace datapath)")
-                host.create()
-                if self.plan.network == "vxlan":
-                    host.attach_tunnel()
-                attach_to_management(self.plan, name)
+            for host in self.hosts.values():
+                self._create_host(host)
             self._create_databases()
             if controllers:
                 self.start_controllers()
         except BaseException:
             down(self.plan.prefix, self.plan.directory)
             raise
+
+    def _create_host(self, host: Hypervisor) -> None:
+        self._say(f"hypervisor {host.name}: namespace {host.namespace}, Open vSwitch with bridge br0 (userspace datapath)")
+        host.create()
+        if self.plan.network == "vxlan":
+            host.attach_tunnel()
+        attach_to_management(self.plan, host.name)
+
+    def add_host(self, config: Mapping[str, Any] | None = None, controller: bool = True) -> Hypervisor:
+        """Add a hypervisor to the running laboratory.
+
+        It gets the first free name. On VLAN its trunk is no port of its bridge yet: see :meth:`Hypervisor.attach_trunk`.
+
+        :param config: configuration keys to add for its controller
+        :param controller: start its controller and wait until it answers
+        :raises LabError: there is no room, or a step failed; what was made is removed
+        """
+        try:
+            name = self.plan.add_host()
+        except ValueError as error:
+            raise LabError(str(error)) from None
+        host = self.hosts[name] = Hypervisor(self.plan, name)
+        host.controller.extra_config.update(config or {})
+        self._save()
+        try:
+            self._create_host(host)
+            if controller:
+                self.start_controllers()
+        except BaseException:
+            self.remove_host(name)
+            raise
+        return host
+
+    def remove_host(self, name: str) -> None:
+        """Remove a hypervisor with its endpoints.
+
+        Its endpoints leave the switch while its controller runs, so that it takes back what it has told the others.
+
+        :raises LabError: there is no such hypervisor, or it is the only one
+        """
+        host = self.host(name)
+        if len(self.hosts) == 1:
+            raise LabError(f"hypervisor {name} is the only one; remove the laboratory with: vlcp-lab down")
+        for endpoint in [endpoint.plan.name for endpoint in self.endpoints.values() if endpoint.host is host]:
+            self.remove_endpoint(endpoint)
+        if host.controller.pid is not None:
+            wait_until(lambda: not self._senders_to(name), FORGOTTEN_S, f"end of the tunnels to {name}", step_s=0.1)
+        host.delete()
+        del self.hosts[name]
+        self.plan.hosts.remove(name)
+        self._save()
+
+    def _senders_to(self, name: str) -> list[str]:
+        """Return the other hypervisors whose switches send to the tunnel address of one."""
+        place = f"{self.plan.tunnel_address(name)}->tun_dst"
+        others = [host for host in self.hosts.values() if host.name != name]
+        return [host.name for host in others if any(place in line for line in host.dump_flows() + host.dump_groups())]
 
     def _create_underlay(self) -> None:
         underlay = self.plan.namespace("net")

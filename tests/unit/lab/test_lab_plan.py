@@ -35,6 +35,21 @@ def test_a_plan_that_cannot_work_is_refused_with_the_value(arguments, named):
         make_plan(*arguments)
 
 
+def test_addresses_stay_when_hosts_come_and_go():
+    plan = make_plan("lab", "/tmp/x", 3)
+    places = [(plan.tunnel_address(name), plan.management_address(name)) for name in plan.hosts]
+    assert places[2] == ("10.254.0.12", "10.255.0.12")
+    plan.hosts.remove("hv2")
+    assert (plan.tunnel_address("hv3"), plan.management_address("hv3")) == places[2]
+    assert plan.add_host() == "hv2"
+    assert (plan.tunnel_address("hv2"), plan.management_address("hv2")) == places[1]
+    assert plan.add_host() == "hv4"
+    for _ in range(60):
+        plan.add_host()
+    with pytest.raises(ValueError, match="hosts 65"):
+        plan.add_host()
+
+
 def test_a_plan_survives_being_stored():
     plan = make_plan("lab", "/tmp/x", 1)
     plan.endpoints.append(EndpointPlan("ep1", "hv1", "port1", "net1", endpoint_mac(1), "192.168.1.2/24"))

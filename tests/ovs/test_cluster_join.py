@@ -1,0 +1,53 @@
+"""A hypervisor that joins a running cluster reaches everything within 5 s."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from support.networks import add_endpoint, add_network, add_physical, api, reaches, settle
+
+from vlcp.lab._plan import TUNNEL
+from vlcp.lab._shell import wait_until
+
+pytestmark = pytest.mark.ovs
+
+JOIN_S = 5
+
+
+def make_network(lab):
+    """Create the physical network that suits the laboratory, and a logical one."""
+    if lab.plan.network == "vxlan":
+        api(lab, "createphysicalnetwork", type="vxlan", vnirange=[[10000, 20000]], id="phys")
+        api(lab, "createphysicalport", physicalnetwork="phys", name=TUNNEL)
+    else:
+        add_physical(lab, "vlan", vlanrange=[[100, 199]])
+    add_network(lab, "red")
+
+
+def answers(source, target):
+    return source.ping(target.address, 1, wait_s=0.2).received == 1
+
+
+@pytest.mark.parametrize(("network", "database"), [("vlan", "redis"), ("vxlan", "redis"), ("vxlan", "zookeeper")])
+def test_a_fourth_hypervisor_joins_and_reaches_all_within_5_s(make_lab, network, database):
+    lab = make_lab(hosts=3, network=network, database=database)
+    make_network(lab)
+    ends = [add_endpoint(lab, f"red{n}", "red", f"hv{n}") for n in (1, 2, 3)]
+    settle(lab)
+    assert all(reaches(ends[n], ends[n - 1]) for n in range(3))
+    pings = [ends[0].start_ping(ends[1].address, interval_s=0.1), ends[1].start_ping(ends[2].address, interval_s=0.1)]
+    host = lab.add_host(controller=False)
+    if network == "vlan":
+        host.attach_trunk()
+    newcomer = add_endpoint(lab, "red4", "red", host.name)
+    begin = time.monotonic()
+    host.controller.start()
+    for other in ends:
+        for pair in ((newcomer, other), (other, newcomer)):
+            wait_until(lambda pair=pair: answers(*pair), 30, f"ping between {other.plan.name} and the newcomer")
+    took = time.monotonic() - begin
+    assert took < JOIN_S
+    assert [ping.stop().lost for ping in pings] == [0, 0]
+    lab.remove_host(host.name)
+    assert all(reaches(ends[n], ends[n - 1]) for n in range(3))
