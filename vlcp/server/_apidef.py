@@ -66,7 +66,11 @@ class _Arguments(NamedTuple):
 
 def create_discover_info(func: Callable) -> dict:
     """Return what ``discover`` shows with details for a function: its text, parameters and types."""
-    return {"description": inspect.getdoc(func) or "", **ApiSignature(func).describe()}
+    return _describe(func, ApiSignature(func))
+
+
+def _describe(func: Callable, signature: ApiSignature) -> dict:
+    return {"description": inspect.getdoc(func) or "", **signature.describe()}
 
 
 def api(func: Callable, container: Optional[RoutineContainer] = None, criteria: Optional[Callable] = None) -> ApiDef:
@@ -79,9 +83,8 @@ def api(func: Callable, container: Optional[RoutineContainer] = None, criteria: 
         definition answers; so several definitions may share a name
     """
     signature = ApiSignature(func, criteria)
-    info = {"description": inspect.getdoc(func) or "", **signature.describe()}
     accepts = None if criteria is None else signature.accepts
-    return ApiDef(func.__name__.lower(), _Arguments(func, signature), container, info, accepts)
+    return ApiDef(func.__name__.lower(), _Arguments(func, signature), container, _describe(func, signature), accepts)
 
 
 def publicapi(func: Callable, container: Optional[RoutineContainer] = None, criteria: Optional[Callable] = None) -> ApiDef:

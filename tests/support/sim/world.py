@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Iterator
 from unittest import mock
 
-from support.sim import checks
+from support.sim import checks, shared
 from support.sim.actions import Script
 from support.sim.clockwork import Clockwork
 from support.sim.controller import Controller
@@ -21,7 +21,6 @@ from vlcp.config import manager
 from vlcp.event import _sockets
 from vlcp.server import _apidef
 from vlcp.service.sdn import _model
-from vlcp.utils.typelib import ApiSignature
 
 CONFIG = {
     "proxy.kvstorage": "support.sim.store.SimKV",
@@ -61,6 +60,7 @@ class World:
         self.extra: list[Controller] = []
         self.script = Script(self)
         self.turns = 0
+        self._times: dict[Controller, float | None] = {}
         #: Settings of this run; without drift checks in most runs, since those mend what others should not spoil
         self.config = {**CONFIG, "module.openflowmanager.driftinterval": self.clockwork.random.choice([None, None, 10])}
 
@@ -69,30 +69,43 @@ class World:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         end = self.clockwork.now + seconds
+        self._times.clear()
         while self.clockwork.now < end:
             self._step(end)
 
     def _step(self, end: float) -> None:
         """Run one turn of somebody who has something to do, else jump to the next time at which somebody has."""
         clockwork = self.clockwork
-        waits = [(one, one.wait_s()) for one in (*self.controllers, *self.extra) if one.alive]
-        ready: list = [one for one, wait in waits if wait is not None and wait <= 0]
+        times = [(one, self._time_of_turn(one)) for one in (*self.controllers, *self.extra) if one.alive]
+        ready: list = [one for one, time in times if time is not None and time <= clockwork.now]
         if clockwork.is_due():
             ready.append(None)
         if not ready:
-            times = [clockwork.now + wait for _, wait in waits if wait is not None]
             following = clockwork.next_time()
-            clockwork.now = min([end, *times, *([following] if following is not None else [])])
+            waited = [time for time in (following, *[time for _, time in times]) if time is not None]
+            clockwork.now = min([end, *waited])
             return
         chosen = clockwork.random.choice(ready)
         if chosen is None:
             clockwork.run_due()
+            self._times.clear()
             return
         self.turns += 1
         if self.turns > _MOST_TURNS:
             raise SimulationFailure(f"no end after {self.turns} turns; {chosen.name} is busy")
         clockwork.now += _STEP_S
         chosen.turn()
+        self._times.pop(chosen, None)
+
+    def _time_of_turn(self, controller: Controller) -> float | None:
+        """Return when a controller has something to do; None when only others can bring it.
+
+        It is kept until the controller has had a turn, or something happens outside of the controllers.
+        """
+        if controller not in self._times:
+            wait = controller.wait_s()
+            self._times[controller] = None if wait is None else self.clockwork.now + wait
+        return self._times[controller]
 
     # The run
 
@@ -195,18 +208,6 @@ class World:
             raise SimulationFailure("\n".join(leaks))
 
 
-_signatures: dict = {}
-
-
-def _signature(func: Any, criteria: Any = None) -> ApiSignature:
-    """Return what an API takes; made once, since a run starts many controllers."""
-    if criteria is not None or not hasattr(func, "__func__"):
-        return ApiSignature(func, criteria)
-    if func.__func__ not in _signatures:
-        _signatures[func.__func__] = ApiSignature(func)
-    return _signatures[func.__func__]
-
-
 @contextlib.contextmanager
 def simulated(world: World) -> Iterator[None]:
     """Give the code under test the sockets and the chance of a simulation, for the time of the block."""
@@ -221,7 +222,8 @@ def simulated(world: World) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             patch = mock.patch.object
             stack.enter_context(patch(_sockets, "_new_socket", world.net.new_socket))
-            stack.enter_context(patch(_apidef, "ApiSignature", _signature))
+            stack.enter_context(patch(_apidef, "ApiSignature", shared.signature))
+            stack.enter_context(patch(_apidef, "_describe", shared.description))
             stack.enter_context(patch(_sockets, "close_sending", lambda sock: sock.shutdown(socket.SHUT_WR)))
             stack.enter_context(patch(_model, "uuid1", lambda: uuid.UUID(int=next(serial))))
             yield
