@@ -123,7 +123,8 @@ class OvsInstance:
 
     def appctl(self, *arguments: str) -> str:
         """Run ovs-appctl on the switch."""
-        return self.run("ovs-appctl", "-t", "ovs-vswitchd", *arguments)
+        socket = self.directory / f"ovs-vswitchd.{self._processes['ovs-vswitchd'].pid}.ctl"
+        return self.run("ovs-appctl", "-t", str(socket), *arguments)
 
     def add_bridge(self, name: str, datapathid: Optional[int] = None, controller: Optional[str] = None) -> int:
         """Add a bridge in userspace and return its datapath id.

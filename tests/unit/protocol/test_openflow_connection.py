@@ -357,12 +357,12 @@ def ended(talker, protocol: Openflow | None = None) -> bytes:
 
 
 def test_a_peer_without_a_common_version_is_told_so():
-    got = ended(lambda peer: (peer.sendall(fakeswitch.message(0, 9, b"", 1)), peer.shutdown(socket.SHUT_WR)))
+    got = ended(lambda peer: (peer.sendall(fakeswitch.message(0, 9, b"", 2)), peer.shutdown(socket.SHUT_WR)))
     error = got[struct.unpack_from(">H", got, 2)[0] :]
     version, kind, length, xid = struct.unpack_from(">BBHI", error)
-    assert (version, kind, length, xid) == (1, fakeswitch.ERROR, len(error), 9)
+    assert (version, kind, length, xid) == (2, fakeswitch.ERROR, len(error), 9)
     assert error[8:12] == bytes(4)
-    assert error[12:] == b"supported versions: 1.3; offered: 1.0\0"
+    assert error[12:] == b"supported versions: 1.0, 1.3; offered: 1.1\0"
 
 
 @pytest.mark.parametrize(
@@ -407,6 +407,21 @@ def test_a_message_of_another_version_is_answered_with_an_error_and_not_delivere
     assert len(errors) == 1 and errors[0][8:12] == struct.pack(">HH", 1, 0) and len(errors[0]) == 12 + 64
 
 
+@pytest.mark.parametrize("kind", [fakeswitch.FEATURES_REQUEST, fakeswitch.FLOW_MOD, 30, 255])
+def test_a_message_that_no_switch_sends_is_answered_with_an_error_and_the_connection_goes_on(kind):
+    switch = FakeSwitch()
+
+    async def wait(container, connection, running):
+        running.send(fakeswitch.message(kind, 5, b"x" * 100) + switch.packet_in(1, b"good"))
+        event = await OpenflowAsyncMessageEvent.createMatcher(connection=connection)
+        await connection.protocol.batch([], connection, container)
+        return event.message.data
+
+    assert talk(switch, wait) == b"good"
+    errors = [data for kind, xid, data in switch.received if kind == fakeswitch.ERROR and xid == 5]
+    assert len(errors) == 1 and errors[0][8:12] == struct.pack(">HH", 1, 1) and len(errors[0]) == 12 + 64
+
+
 def test_a_protocol_without_a_version_that_it_can_speak_is_refused():
-    with pytest.raises(ValueError, match=r"no supported OpenFlow version among \(1, 5\)"):
-        Openflow((1, 5))
+    with pytest.raises(ValueError, match=r"no supported OpenFlow version among \(5, 6\)"):
+        Openflow((5, 6))

@@ -111,7 +111,7 @@ def test_a_failed_hello_is_explained_in_ascii_with_a_zero_byte(hello, version, t
 
 
 def test_a_wrong_version_is_answered_with_the_first_64_bytes():
-    message = handshake.bad_version(4, bytes(range(100)), 3)
+    message = handshake.bad_request(4, handshake.BAD_VERSION, bytes(range(100)), 3)
     assert message == pack_header(4, 1, 3, struct.pack(">HH", 1, 0) + bytes(range(64)))
 
 

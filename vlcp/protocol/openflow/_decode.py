@@ -14,7 +14,7 @@ from typing import Any, Callable
 from namedstruct.namedstruct import BadFormatError, BadLenError, InlineStruct, NamedStruct, ParseError
 
 from vlcp.protocol._wire.ofstream import HEADER, HEADER_SIZE, Frame
-from vlcp.protocol.openflow.defs import common, openflow13
+from vlcp.protocol.openflow.defs import common, openflow10, openflow13
 
 #: The constructor of NamedStruct wants a parser and would set what the classes here have already.
 _empty = object.__new__
@@ -255,7 +255,20 @@ _SHORT_WAYS: dict[tuple[int, int], tuple[int, Callable[[bytes], NamedStruct | No
     (4, openflow13.OFPT_BARRIER_REPLY): (8, _header_only),
 }
 _FULL_PARSER = common.ofp_msg.parser()
-_MULTIPART_SIZE = 16
+#: Version -> message type of multipart replies (statistics replies in OpenFlow 1.0), and the bytes before their body.
+MULTIPART_REPLIES = {1: (openflow10.OFPT_STATS_REPLY, 12), 4: (openflow13.OFPT_MULTIPART_REPLY, 16)}
+_REPLY_MORE = 1
+
+
+def is_multipart(frame: Frame) -> bool:
+    """Tell whether a message is a multipart reply."""
+    return MULTIPART_REPLIES[frame.version][0] == frame.type
+
+
+def has_more(message: Any) -> bool:
+    """Tell whether an answer is a multipart reply that is not the last one."""
+    kind, _size = MULTIPART_REPLIES[message.header.version]
+    return message.header.type == kind and bool(message.flags & _REPLY_MORE)
 
 
 def decode_multipart(frame: Frame) -> NamedStruct:
@@ -264,7 +277,7 @@ def decode_multipart(frame: Frame) -> NamedStruct:
     :raises BadLenError: when it is too short
     :raises ParseError: from reading its fields, when its body does not fit its type
     """
-    if frame.length < _MULTIPART_SIZE:
+    if frame.length < MULTIPART_REPLIES[frame.version][1]:
         raise BadLenError(f"multipart reply of {frame.length} bytes")
     message = _empty(_LazyMultipart)
     kind, flags = _ERROR.unpack_from(frame.data, HEADER_SIZE)
@@ -297,4 +310,14 @@ def decode_fully(data: bytes) -> NamedStruct:
     return parsed[0]
 
 
-__all__ = ["BadFormatError", "BadLenError", "LazyStruct", "ParseError", "decode", "decode_fully", "decode_multipart"]
+__all__ = [
+    "BadFormatError",
+    "BadLenError",
+    "LazyStruct",
+    "ParseError",
+    "decode",
+    "decode_fully",
+    "decode_multipart",
+    "has_more",
+    "is_multipart",
+]

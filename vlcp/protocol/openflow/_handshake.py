@@ -16,9 +16,9 @@ from typing import Iterable, NamedTuple
 
 from vlcp.protocol._wire.ofstream import HEADER_SIZE, pack_header
 
-HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, FEATURES_REQUEST, FEATURES_REPLY = 0, 1, 2, 3, 5, 6
+HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, EXPERIMENTER, FEATURES_REQUEST, FEATURES_REPLY = range(7)
 HELLO_FAILED, INCOMPATIBLE = 0, 0
-BAD_REQUEST, BAD_VERSION = 1, 0
+BAD_REQUEST, BAD_VERSION, BAD_TYPE = 1, 0, 1
 _VERSION_BITMAP = 1
 #: Versions fit into one byte, so more than eight words of bitmap say nothing.
 _MAX_BITMAP_WORDS = 8
@@ -143,7 +143,11 @@ def hello_failed(allowed: Iterable[int], hello: Hello, xid: int) -> bytes:
     return pack_header(version, ERROR, xid, struct.pack(">HH", HELLO_FAILED, INCOMPATIBLE) + text)
 
 
-def bad_version(version: int, message: bytes, xid: int) -> bytes:
-    """Return the error message for a message of another version than the negotiated one."""
-    body = struct.pack(">HH", BAD_REQUEST, BAD_VERSION) + message[:_ERROR_DATA]
+def bad_request(version: int, code: int, message: bytes, xid: int) -> bytes:
+    """Return the error message for a message that is refused; it carries the first 64 bytes of it.
+
+    :param version: wire version that was negotiated
+    :param code: :data:`BAD_VERSION` or :data:`BAD_TYPE`
+    """
+    body = struct.pack(">HH", BAD_REQUEST, code) + message[:_ERROR_DATA]
     return pack_header(version, ERROR, xid, body)

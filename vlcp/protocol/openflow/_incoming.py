@@ -11,7 +11,7 @@ from vlcp.event.connection import Connection, ConnectionWriteEvent
 from vlcp.event.event import withIndices
 from vlcp.protocol._wire.ofstream import Frame, pack_header, split_messages
 from vlcp.protocol.openflow import _handshake
-from vlcp.protocol.openflow._decode import decode, decode_fully, decode_multipart
+from vlcp.protocol.openflow._decode import decode, decode_fully, decode_multipart, is_multipart
 from vlcp.protocol.openflow._events import (
     OpenflowAsyncMessageEvent,
     OpenflowConnectionStateEvent,
@@ -22,12 +22,12 @@ from vlcp.protocol.openflow._events import (
 )
 from vlcp.protocol.openflow._handshake import State, Step
 from vlcp.protocol.openflow._session import Session
-from vlcp.protocol.openflow.defs import common, openflow13
+from vlcp.protocol.openflow.defs import common, openflow10, openflow13
 from vlcp.protocol.protocol import Protocol
 
 _logger = logging.getLogger(__name__)
 #: Wire version to the module of its definitions.
-DEFINITIONS = {common.OFP13_VERSION: openflow13}
+DEFINITIONS = {common.OFP10_VERSION: openflow10, common.OFP13_VERSION: openflow13}
 
 
 @withIndices()
@@ -85,7 +85,7 @@ class OpenflowConnections(Protocol):
         hello = _handshake.write_hello(self.versions, session.next_xid())
         await connection.write(ConnectionWriteEvent(connection, mark, data=hello))
         if await self._leave(connection, session, State.HELLO, self.hellotimeout):
-            data = pack_header(session.version, openflow13.OFPT_FEATURES_REQUEST, session.next_xid())
+            data = pack_header(session.version, _handshake.FEATURES_REQUEST, session.next_xid())
             await connection.write(ConnectionWriteEvent(connection, mark, data=data))
             await self._leave(connection, session, State.FEATURES, self.featurerequesttimeout)
 
@@ -197,7 +197,10 @@ class OpenflowConnections(Protocol):
         _logger.warning("openflow message of version %d: %r", frame.version, connection)
         if frame.type == common.OFPT_ERROR:
             return []
-        data = _handshake.bad_version(session.version, frame.data, frame.xid)
+        return self._refuse(connection, session, frame, _handshake.BAD_VERSION)
+
+    def _refuse(self, connection: Connection, session: Session, frame: Frame, code: int) -> list:
+        data = _handshake.bad_request(session.version or frame.version, code, frame.data, frame.xid)
         return [ConnectionWriteEvent(connection, connection.connmark, data=data)]
 
     def _presetup(self, connection: Connection, kind: int, message: Any) -> OpenflowPresetupMessageEvent:
@@ -242,19 +245,21 @@ class OpenflowConnections(Protocol):
             return [self._async_event(connection, kind, decode(frame))]
         is_error = kind == common.OFPT_ERROR
         is_reply = is_error or kind in definitions.ofp_type_reply_set
-        if not is_reply and kind != definitions.OFPT_EXPERIMENTER:
-            _logger.debug("openflow message of unexpected type %d: %r", kind, connection)
-            return []
+        if not is_reply and kind != _handshake.EXPERIMENTER:
+            _logger.warning("openflow message of unexpected type %d: %r", kind, connection)
+            return self._refuse(connection, session, frame, _handshake.BAD_TYPE)
         collector = session.collector(frame.xid)
         if collector is not None:
-            unparsed = collector.unparsed and kind == definitions.OFPT_MULTIPART_REPLY
+            unparsed = collector.unparsed and is_multipart(frame)
             collector.add(frame.xid, decode_multipart(frame) if unparsed else decode(frame), is_error)
             return []
         where = connection.openflow_datapathid, connection.openflow_auxiliaryid, connection, connection.connmark
         message = decode(frame)
-        if is_reply:
+        if is_reply or session.is_asked(frame.xid):
             return [OpenflowResponseEvent(*where, frame.xid, is_error, self, message=message)]
-        return [OpenflowExperimenterMessageEvent(message.experimenter, message.exp_type, *where, self, message=message)]
+        vendor = getattr(message, definitions.ofp_vendor_vendorid)
+        subtype = getattr(message, definitions.ofp_vendor_subtype, 0)
+        return [OpenflowExperimenterMessageEvent(vendor, subtype, *where, self, message=message)]
 
     def _async_event(self, connection: Connection, kind: int, message: Any) -> OpenflowAsyncMessageEvent:
         # Read from the dictionary: a port status has neither, and need not be parsed to find out.

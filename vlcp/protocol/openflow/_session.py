@@ -75,6 +75,7 @@ class Session:
         self._kept: list[Frame] = []
         self._kept_size = 0
         self._collectors: dict[int, Collector] = {}
+        self._asked: set[int] = set()
 
     def next_xid(self) -> int:
         """Return the next transaction number: 1 to 0xffffffff, then from 1 again."""
@@ -91,6 +92,18 @@ class Session:
         """Return the messages that came before the set-up, and forget them."""
         kept, self._kept, self._kept_size = self._kept, [], 0
         return kept
+
+    def ask(self, xid: int) -> None:
+        """Note a request that is sent, so that an experimenter message with its number counts as its answer."""
+        self._asked.add(xid)
+
+    def answered(self, xid: int) -> None:
+        """End :meth:`ask`."""
+        self._asked.discard(xid)
+
+    def is_asked(self, xid: int) -> bool:
+        """Tell whether a request with this transaction number is waiting."""
+        return xid in self._asked
 
     def collect(self, collector: Collector) -> None:
         """Give the answers to the requests of `collector` to it, until :meth:`release`."""

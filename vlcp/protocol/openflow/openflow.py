@@ -17,6 +17,7 @@ from namedstruct.namedstruct import dump
 from vlcp.config import defaultconfig
 from vlcp.event.connection import Connection, ConnectionResetException, ConnectionWriteEvent
 from vlcp.event.event import EventMatcher
+from vlcp.protocol.openflow._decode import has_more
 from vlcp.protocol.openflow._events import (
     OpenflowAsyncMessageEvent,
     OpenflowConnectionStateEvent,
@@ -29,7 +30,7 @@ from vlcp.protocol.openflow._events import (
 from vlcp.protocol.openflow._handshake import State
 from vlcp.protocol.openflow._incoming import DEFINITIONS, OpenflowConnections
 from vlcp.protocol.openflow._session import MAX_PARTS, Collector, in_chunks, number
-from vlcp.protocol.openflow.defs import common, openflow13
+from vlcp.protocol.openflow.defs import common
 
 __all__ = [
     "Openflow",
@@ -199,9 +200,18 @@ class Openflow(OpenflowConnections):
 
     async def _query(self, request: Any, connection: Connection, raiseonerror: bool, multipart: bool) -> list:
         event = self.formatrequest(request, connection)
+        session, xid = connection.openflow_session, request.header.xid
+        session.ask(xid)
+        try:
+            await self._write(connection, event)
+            return await self._answers(request, connection, raiseonerror, multipart)
+        finally:
+            session.answered(xid)
+
+    async def _answers(self, request: Any, connection: Connection, raiseonerror: bool, multipart: bool) -> list:
+        """Return the answers to a request that is sent; one, or all parts of a multipart reply."""
         matcher = self.replymatcher(request, connection)
         what = repr(request._gettype())
-        await self._write(connection, event)
         parts: list = []
         while len(parts) < MAX_PARTS:
             message = await self._answer(connection, matcher, self.requesttimeout, what)
@@ -210,7 +220,7 @@ class Openflow(OpenflowConnections):
                 if raiseonerror:
                     raise OpenflowErrorResultException(message)
                 return parts
-            if not multipart or not message.flags & openflow13.OFPMPF_REPLY_MORE:
+            if not multipart or not has_more(message):
                 return parts
         raise OpenflowProtocolException(f"answer to {what} has more than {MAX_PARTS} parts: {connection!r}")
 

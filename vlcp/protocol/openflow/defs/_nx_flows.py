@@ -23,6 +23,10 @@ def define(namespace):
     nx_stats_reply = namespace["nx_stats_reply"]
     msg_subtype = namespace["msg_subtype"]
     stats_subtype = namespace["stats_subtype"]
+    if "ofp_instruction" in namespace:
+        what_to_do = sequence(namespace["ofp_instruction"]), "instructions"
+    else:
+        what_to_do = sequence(ofp_action), "actions"
 
     nx_flow_mod = nstruct(
         (uint64, "cookie"),
@@ -36,6 +40,7 @@ def define(namespace):
         (uint16, "match_len"),
         (uint8[6],),
         (nx_matches,),
+        what_to_do,
         name="nx_flow_mod",
         base=nicira_header,
         classifyby=(NXT_FLOW_MOD,),
