@@ -14,6 +14,8 @@ import pytest
 NEEDS = {
     "ovs": ("ovs-vswitchd", "ovsdb-server", "ip"),
     "redis": ("redis-server",),
+    "nginx": ("nginx",),
+    "browser": ("chromium", "chromedriver"),
 }
 
 

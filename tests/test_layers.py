@@ -11,7 +11,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LEAVES = (
     "indexedheap netutils exceptions walkerlib encoders gzipheader pycache kvcache logger ethernet dhcp zookeeper typelib _keys"
 ).split()
-CLIENTS = "redisclient _redisbase _redispool zkclient _zkpaths _zkrun _zksession _zkwatches webclient ovsdb".split()
+CLIENTS = (
+    "redisclient _redisbase _redispool zkclient _zkpaths _zkrun _zksession _zkwatches webclient _webpool _webrequest ovsdb"
+).split()
 # The first prefix that fits gives a module's layer; a module imports from its own layer and from lower numbers.
 LAYERS = (
     [(f"vlcp.utils.{name}", 0) for name in LEAVES]

@@ -24,7 +24,6 @@ OWED: tuple[str, ...] = (
     "vlcp.service.debugging.console",
     "vlcp.service.utils.remoteapi",
     "vlcp.service.web.static",
-    "vlcp.utils.webclient",
     # hardware VTEP and Docker
     "vlcp.service.sdn.vtepcontroller",
     "vlcp.service.sdn.vxlanvtep",

@@ -87,6 +87,11 @@ class Client(Connection):
         """Return an iterator over the seconds to wait before each attempt to connect."""
         return backoff()
 
+    @property
+    def failure(self) -> Optional[BaseException]:
+        """Why the last attempt to connect failed; None if it did not."""
+        return self._attempt_error
+
     async def create_socket(self) -> Any:
         """Open the connection and return its socket, which is also in ``self.socket``.
 

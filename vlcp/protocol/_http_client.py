@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any, Deque, List, Optional, Tuple
+from typing import Any, Callable, Deque, List, Optional, Tuple
 
 from vlcp.protocol._http_body import BodyStream
 from vlcp.protocol._http_events import (
@@ -55,7 +55,19 @@ class ClientSide(Side):
         self._current: Optional[Exchange] = None
         self._next_xid = 0
         self._closing = False
+        #: called once, as soon as no request is under way or the session has ended
+        self.on_free: Optional[Callable[[], None]] = None
         self.set_deadline(protocol.idletimeout, "idle")
+
+    @property
+    def accepts_requests(self) -> bool:
+        """True while the session is up and no request is under way."""
+        return not (self.lost or self._closing or self._waiting or self._unsent)
+
+    @property
+    def was_used(self) -> bool:
+        """True when a request was sent in this session."""
+        return self._next_xid > 0
 
     # Output
 
@@ -154,6 +166,7 @@ class ClientSide(Side):
                 self._closing = True
             self._sent()
             self._flush()
+            self._tell_free()
 
     async def _ask_for_body(self, exchange: Exchange) -> None:
         """Send the head alone and wait for 100, a final response, or ``expecttimeout``."""
@@ -191,7 +204,13 @@ class ClientSide(Side):
             self.end_output()
         if not self.input_is_wanted():
             events.extend(self.close_gate())
+        self._tell_free()
         return events
+
+    def _tell_free(self) -> None:
+        if self.on_free is not None and (self.lost or not (self._waiting or self._unsent)):
+            callback, self.on_free = self.on_free, None
+            callback()
 
     def _begin(self, head: ResponseHead) -> HttpResponseEvent:
         exchange = self._waiting[0] if self._waiting else None
@@ -260,3 +279,4 @@ class ClientSide(Side):
         """The session is over: requests without a response fail."""
         super().end()
         self._give_up(HttpConnectionClosedException("connection closed before the response was complete"))
+        self._tell_free()

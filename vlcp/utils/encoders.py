@@ -38,11 +38,14 @@ def deflate_encoder(level: Optional[int] = None) -> Encoder:
 
 
 def deflate_decoder(wbits: Optional[int] = None) -> Encoder:
-    """Return a decoder of the zlib format.
+    """Return a decoder of the zlib format; it raises OSError for data that is damaged or cut short.
 
-    :param wbits: window size as in :func:`zlib.decompressobj`; None for the default
+    :param wbits: window size as in :func:`zlib.decompressobj`; None for the default, and then the bare deflate format is
+        understood too, which some servers send as ``deflate`` (RFC 9110 8.4.1.2)
     """
-    return _decompressor(zlib.decompressobj(zlib.MAX_WBITS if wbits is None else wbits))
+    if wbits is not None:
+        return _decompressor(lambda start: zlib.decompressobj(wbits))
+    return _decompressor(lambda start: zlib.decompressobj(zlib.MAX_WBITS if start & 15 == 8 else -zlib.MAX_WBITS))
 
 
 def gzip_encoder(fname: str = "tmp", level: int = 9) -> Encoder:
@@ -55,8 +58,11 @@ def gzip_encoder(fname: str = "tmp", level: int = 9) -> Encoder:
 
 
 def gzip_decoder() -> Encoder:
-    """Return a decoder of the gzip format."""
-    return _decompressor(zlib.decompressobj(_GZIP))
+    """Return a decoder of the gzip format; it raises OSError for data that is damaged or cut short.
+
+    Several members one behind the other are one file (RFC 1952 2.2).
+    """
+    return _decompressor(lambda start: zlib.decompressobj(_GZIP), True)
 
 
 def _compressor(compressor: Any) -> Encoder:
@@ -67,11 +73,39 @@ def _compressor(compressor: Any) -> Encoder:
     return encode
 
 
-def _decompressor(decompressor: Any) -> Encoder:
-    def decode(data: bytes, is_eof: bool) -> bytes:
-        return decompressor.decompress(data) + (decompressor.flush() if is_eof else b"")
+class _Decompressor:
+    """Decompresses pieces of data.
 
-    return decode
+    :param make: makes a decompressor from the first byte of the data
+    :param members: compressed data may follow on compressed data
+    """
+
+    def __init__(self, make: Callable[[int], Any], members: bool) -> None:
+        self._make = make
+        self._members = members
+        self._decompressor: Any = None
+
+    def __call__(self, data: bytes, is_eof: bool) -> bytes:
+        pieces = []
+        try:
+            while data:
+                if self._decompressor is None:
+                    self._decompressor = self._make(data[0])
+                pieces.append(self._decompressor.decompress(data))
+                if not self._decompressor.eof:
+                    break
+                data = self._decompressor.unused_data if self._members else b""
+                if self._members:
+                    self._decompressor = None
+        except zlib.error as error:
+            raise OSError("compressed data is damaged: %s" % (error,)) from None
+        if is_eof and self._decompressor is not None and not self._decompressor.eof:
+            raise OSError("compressed data is cut short")
+        return b"".join(pieces)
+
+
+def _decompressor(make: Callable[[int], Any], members: bool = False) -> Encoder:
+    return _Decompressor(make, members)
 
 
 str_encoder = unicode_encoder
