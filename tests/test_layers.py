@@ -10,6 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LEAVES = (
     "indexedheap netutils exceptions walkerlib encoders gzipheader pycache kvcache logger ethernet dhcp zookeeper typelib _keys"
+    " parent"
 ).split()
 CLIENTS = (
     "redisclient _redisbase _redispool zkclient _zkpaths _zkrun _zksession _zkwatches webclient _webpool _webrequest ovsdb"
@@ -23,6 +24,7 @@ LAYERS = (
         ("vlcp.config", 1),
         ("vlcp.event", 2),
         ("vlcp.utils.connector", 2),
+        ("vlcp.utils._workers", 2),
         ("vlcp.protocol", 3),
     ]
     + [(f"vlcp.utils.{name}", 3) for name in CLIENTS]

@@ -1,4 +1,4 @@
-"""What a server process is besides its routines: log, limits, workers, daemon, pid file (behaviour of ``vlcp-start``)."""
+"""What a server process is besides its routines: log, limits, daemon, pid file (behaviour of ``vlcp-start``)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import logging.config
 import os
 import pwd
 import resource
-import signal
 import sys
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, Optional
 
 from vlcp.config import ConfigTree, manager
 
@@ -151,47 +150,3 @@ def as_daemon(pidfile: Optional[str]) -> Iterator[None]:
             yield
     except DaemonError as exc:
         raise ValueError(f"cannot run in the background: {exc}") from exc
-
-
-def run_workers(count: int, work: Callable[[], int]) -> int:
-    """Run a function in several processes and wait for all of them.
-
-    SIGTERM, SIGINT and SIGHUP of this process terminate the workers.
-
-    :param count: number of workers
-    :param work: returns the exit status of a worker
-    :return: the largest exit status of the workers
-    """
-    workers: List[int] = []
-    stopping = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
-    for _ in range(count):
-        pid = os.fork()
-        if pid == 0:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping)
-            _end_worker(work)
-        workers.append(pid)
-
-    def stop(signum: int, frame: Any) -> None:
-        for worker in workers:
-            os.kill(worker, signal.SIGTERM)
-
-    for signum in stopping:
-        signal.signal(signum, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping)
-    statuses = []
-    while workers:
-        pid, status = os.wait()
-        if pid in workers:
-            workers.remove(pid)
-            statuses.append(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1)
-    return max(statuses)
-
-
-def _end_worker(work: Callable[[], int]) -> None:
-    status = 1
-    try:
-        status = work()
-    finally:
-        sys.stderr.flush()
-        os._exit(status)

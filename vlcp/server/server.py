@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from vlcp.config import Configurable, config, manager, unknown_keys
 from vlcp.event.core import Scheduler
 from vlcp.event.polling import DefaultPolling
 from vlcp.event.pqueue import CBQueue
 from vlcp.event.runnable import RoutineContainer
-from vlcp.server._process import as_daemon, raise_file_limit, run_workers, set_up_logging
+from vlcp.server._fork import run_workers
+from vlcp.server._notify import READY, STOPPING, notify
+from vlcp.server._process import as_daemon, raise_file_limit, set_up_logging
 from vlcp.server._queues import add_sub_queues
 from vlcp.server.module import Module, ModuleLoader, ModuleLoadException
 from vlcp.utils.connector import Resolver
@@ -31,6 +33,8 @@ class Server(Configurable):
     :ivar moduleloader: loads and unloads modules
     :ivar started: True as soon as every startup module is loaded or has failed
     :ivar failures: reasons why startup modules could not be loaded
+    :ivar announce: called with "READY=1" when the startup modules are loaded, with "STOPPING=1" when the server begins to
+        end; tells the service manager by default
     """
 
     _default_startup = ()
@@ -114,6 +118,7 @@ class Server(Configurable):
         self.moduleloader = ModuleLoader(self)
         self.started = False
         self.failures: List[str] = []
+        self.announce: Callable[[str], Any] = notify
         self._starter = RoutineContainer(self.scheduler)
 
     def serve(self) -> int:
@@ -149,6 +154,15 @@ class Server(Configurable):
             if paths:
                 logger.critical("no startup module is running, the server stops")
             self.scheduler.quit()
+            return
+        self.announce(READY)
+        self._starter.subroutine(self._until_the_end(), daemon=True)
+
+    async def _until_the_end(self) -> None:
+        try:
+            await self._starter.wait_with_timeout(None)
+        finally:
+            self.announce(STOPPING)
 
     async def _try(self, path: str) -> Optional[str]:
         """Load a startup module; return the reason when that fails."""
@@ -201,12 +215,14 @@ def main(
 def _run(fork: Optional[int]) -> int:
     set_up_logging(manager.get("server.logging"), manager.get("server.loggingconfig"))
     if fork is not None and fork > 1:
-        return run_workers(fork, _serve)
-    return _serve()
+        return run_workers(fork, _serve, notify)
+    return _serve(notify)
 
 
-def _serve() -> int:
-    return Server().serve()
+def _serve(announce: Callable[[str], Any]) -> int:
+    server = Server()
+    server.announce = announce
+    return server.serve()
 
 
 __all__: List[Any] = ["Server", "main"]

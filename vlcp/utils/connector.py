@@ -6,12 +6,7 @@ in the scheduler ever waits for a thread: answers wake the poller through a sock
 
 from __future__ import annotations
 
-import collections
-import contextlib
-import logging
-import multiprocessing
 import queue
-import signal
 import socket
 import threading
 from typing import Any, Callable, Iterable
@@ -20,8 +15,7 @@ from vlcp.event.connection import ResolveRequestEvent, ResolveResponseEvent
 from vlcp.event.core import POLLING_IN, PollEvent
 from vlcp.event.event import M_, Event, withIndices
 from vlcp.event.runnable import RoutineContainer
-
-_logger = logging.getLogger(__name__)
+from vlcp.utils._workers import Outbox, ProcessWorker, ThreadWorker, start_thread
 
 
 @withIndices("connector", "type")
@@ -54,90 +48,6 @@ class TaskEvent(Event):
 @withIndices("request")
 class TaskDoneEvent(Event):
     """A task has ended; ``result`` or ``error``."""
-
-
-class _Outbox:
-    """Queue from other threads to the scheduler. ``put`` may be called by any thread."""
-
-    def __init__(self) -> None:
-        self._items: collections.deque = collections.deque()
-        self.reader, self._writer = socket.socketpair()
-        self.reader.setblocking(False)
-        self._writer.setblocking(False)
-
-    def put(self, events: Iterable[Event]) -> None:
-        """Add a tuple of events and wake the scheduler."""
-        self._items.append(tuple(events))
-        # A full pipe has woken the scheduler already; a closed one has no scheduler any more.
-        with contextlib.suppress(OSError):
-            self._writer.send(b"\0")
-
-    def take_all(self) -> list:
-        """Return the tuples that are there; called by the scheduler's thread only."""
-        with contextlib.suppress(BlockingIOError):
-            while len(self.reader.recv(4096)) == 4096:
-                continue
-        items = []
-        while self._items:
-            items.append(self._items.popleft())
-        return items
-
-    def close(self) -> None:
-        self.reader.close()
-        self._writer.close()
-
-
-def _start_thread(target: Callable, *args: Any, name: str) -> threading.Thread:
-    thread = threading.Thread(target=target, args=args, name=name, daemon=True)
-    thread.start()
-    return thread
-
-
-def _child(worker_start: Callable, queuein: Any, queueout: Any) -> None:
-    # The terminal's interrupt goes to the whole process group; the parent ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker_start(queuein, queueout)
-
-
-class _ProcessWorker:
-    """Runs a worker in a process of its own; a thread forwards what it answers."""
-
-    def __init__(self, worker_start: Callable, outbox: _Outbox) -> None:
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("fork" if "fork" in methods else None)
-        self._in, self._out = context.Queue(), context.Queue()
-        self._process = context.Process(target=_child, args=(worker_start, self._in, self._out), daemon=True)
-        self._process.start()
-        _start_thread(self._forward, outbox, name="vlcp-connector-forward")
-
-    def _forward(self, outbox: _Outbox) -> None:
-        while True:
-            events = self._out.get()
-            if events is None:
-                return
-            outbox.put(events)
-
-    def put(self, item: Any) -> None:
-        self._in.put(item)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._out.put(None)
-        self._in.cancel_join_thread()
-
-
-class _ThreadWorker:
-    """Runs a worker in a thread of this process."""
-
-    def __init__(self, worker_start: Callable, outbox: _Outbox) -> None:
-        self._in: queue.SimpleQueue = queue.SimpleQueue()
-        _start_thread(worker_start, self._in, outbox, name="vlcp-connector")
-
-    def put(self, item: Any) -> None:
-        self._in.put(item)
-
-    def stop(self) -> None:
-        self._in.put(None)
 
 
 class Connector(RoutineContainer):
@@ -207,7 +117,7 @@ class Connector(RoutineContainer):
             return ()
         return self.matchers
 
-    async def _relay(self, worker: Any, outbox: _Outbox) -> None:
+    async def _relay(self, worker: Any, outbox: Outbox) -> None:
         answered = PollEvent.createMatcher(outbox.reader.fileno(), PollEvent.READ_READY)
         control = ConnectorControlEvent.createMatcher(self)
         own = (answered, control) if self.allowcontrol else (answered,)
@@ -226,8 +136,8 @@ class Connector(RoutineContainer):
 
     async def main(self) -> None:
         """Start the worker and relay events until the connector is closed."""
-        outbox = _Outbox()
-        worker = (_ProcessWorker if self.mp else _ThreadWorker)(self.worker_start, outbox)
+        outbox = Outbox()
+        worker = (ProcessWorker if self.mp else ThreadWorker)(self.worker_start, outbox)
         self.scheduler.registerPolling(outbox.reader, POLLING_IN, True)
         try:
             await self._relay(worker, outbox)
@@ -263,7 +173,7 @@ class ThreadPool:
                 break
             event, matcher = item
             if getattr(event, "newthread", False):
-                _start_thread(self._handle, event, matcher, queueout.put, name="vlcp-task")
+                start_thread(self._handle, event, matcher, queueout.put, name="vlcp-task")
                 continue
             self._todo.put(item)
             with self._lock:
@@ -271,7 +181,7 @@ class ThreadPool:
                 grow = self._pending > self._threads and self._threads < self.poolsize
                 self._threads += grow
             if grow:
-                _start_thread(self._work, queueout, name="vlcp-pool")
+                start_thread(self._work, queueout, name="vlcp-pool")
         for _ in range(self.poolsize):
             self._todo.put(None)
 

@@ -1,15 +1,23 @@
 """``vlcp-start`` as a process."""
 
+import configparser
 import contextlib
 import os
+import pathlib
 import re
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
 
+from vlcp.server.server import Server
+from vlcp.start import parsearg
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROBE = """
 import os
 from vlcp.config import defaultconfig
@@ -40,8 +48,8 @@ def start(tmp_path):
     (tmp_path / "probe.py").write_text(PROBE)
     running = []
 
-    def begin(*arguments):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    def begin(*arguments, **variables):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), **variables}
         process = subprocess.Popen(
             [sys.executable, "-m", "vlcp.start", *map(str, arguments)],
             cwd=tmp_path,
@@ -176,6 +184,15 @@ def test_several_workers_run_and_end_together(start):
             os.kill(pid, 0)
 
 
+def test_workers_end_in_order_when_their_parent_is_killed(start):
+    process = start("-f", "", "-F", "2", "probe.Probe")
+    for _ in range(2):
+        read_until(process, "running")
+    process.kill()
+    # The pipe ends when the last worker has closed it.
+    assert process.stdout.read().count("ended in order") == 2
+
+
 def test_workers_that_fail_make_the_exit_status(start):
     status, output = finish(start("-f", "", "-F", "2", "no.such.Module"))
     assert status == 1 and output.count("cannot import 'no.such'") == 2
@@ -208,3 +225,79 @@ def test_a_daemon_whose_pid_file_cannot_be_written_does_not_start(start, tmp_pat
     pytest.importorskip("daemon")
     status, output = finish(start("-f", "", "-d", "-p", tmp_path / "missing" / "vlcp.pid", "probe.Probe"))
     assert status == 1 and "cannot write pid file" in output
+
+
+SPAWNING = """
+import os
+from vlcp.server.module import Module
+from vlcp.utils.connector import Connector
+
+def work(queuein, queueout):
+    os.write(1, b"worker %d\\n" % os.getpid())
+    queuein.get()
+
+class Spawning(Module):
+    "Has a worker process"
+    def __init__(self, server):
+        super().__init__(server)
+        self.routines.append(Connector(work, (), self.scheduler))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_worker_process_of_a_connector_ends_with_the_server(start, tmp_path, number):
+    (tmp_path / "spawning.py").write_text(SPAWNING)
+    process = start("-f", "", "spawning.Spawning")
+    read_until(process, "worker")
+    process.send_signal(number)
+    # The worker has the pipe open as well.
+    process.stdout.read()
+    assert process.wait(WAIT) == (0 if number == signal.SIGTERM else -number)
+
+
+@pytest.fixture
+def manager(tmp_path):
+    """A datagram socket as a service manager has it; wait for its next message with ``recv``."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        receiver.settimeout(WAIT)
+        yield receiver
+
+
+@pytest.mark.parametrize("workers", [(), ("-F", "2")])
+def test_the_service_manager_is_told_when_the_server_is_ready_and_when_it_stops(start, manager, workers):
+    process = start("-f", "", *workers, "probe.Probe", NOTIFY_SOCKET=manager.getsockname())
+    assert manager.recv(100) == b"READY=1"
+    for _ in workers or [None]:
+        read_until(process, "running")
+    process.send_signal(signal.SIGTERM)
+    assert manager.recv(100) == b"STOPPING=1"
+    assert finish(process)[0] == 0
+    manager.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
+
+
+def test_a_server_that_cannot_start_is_never_ready(start, manager):
+    assert finish(start("-f", "", "no.such.Module", NOTIFY_SOCKET=manager.getsockname()))[0] == 1
+    manager.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
+
+
+def test_a_service_manager_that_is_gone_is_logged(start, tmp_path):
+    process = start("-f", "", "probe.Probe", NOTIFY_SOCKET=str(tmp_path / "nobody"))
+    read_until(process, "cannot tell the service manager READY=1")
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 0
+
+
+def test_the_unit_for_systemd_starts_what_this_command_understands():
+    unit = configparser.ConfigParser(strict=True, interpolation=None)
+    unit.optionxform = str
+    unit.read(ROOT / "example" / "systemd" / "vlcp.service")
+    service = unit["Service"]
+    program, *arguments = shlex.split(service["ExecStart"])
+    parameters = parsearg(arguments)
+    assert os.path.isabs(program) and service["Type"] == "notify" and not parameters["daemon"]
+    assert int(service["LimitNOFILE"]) >= Server._default_ulimitn and int(service["TimeoutStopSec"]) > 10

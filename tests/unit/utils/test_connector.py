@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -42,6 +44,23 @@ def test_events_go_to_the_worker_and_answers_come_back(mp):
         for number in range(20):
             await container.wait_for_send(Question(number))
             assert (await Answer.createMatcher(number)).result == number**2
+        connector.close()
+
+    run_scheduler(main)
+
+
+def test_a_worker_process_that_dies_is_logged(caplog):
+    def die(queuein, queueout):
+        queuein.get()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def main(container):
+        connector = Connector(die, (Question.createMatcher(),), container.scheduler)
+        connector.start()
+        await container.wait_for_send(Question(1))
+        while "ended by itself: -9" not in caplog.text:
+            await container.wait_with_timeout(0.02)
+        await container.wait_for_send(Question(2))
         connector.close()
 
     run_scheduler(main)
