@@ -378,3 +378,36 @@ def test_a_driver_that_fails_hurts_only_its_networks_and_is_asked_again(database
         await bench.server.moduleloader.unloadmodule(LateDriver)
 
     run_bench(scenario, database)
+
+
+def test_a_second_switch_with_the_same_datapath_id_is_logged_and_the_first_one_served_again_after_it(database, caplog):
+    async def scenario(bench):
+        async def peers():
+            return [
+                connection.remoteaddr[:2] for connection in await bench.call("openflowmanager", "getconnections", datapathid=1)
+            ]
+
+        first, second = fake_switch(), fake_switch()
+        here = bench.connect(first)
+        home = here.socket.getsockname()
+        await networks(bench)
+        await port(bench, 1)
+        await bench.until(lambda: in_ports(first) == [1, 9])
+        await bench.quiet()
+        there = bench.connect(second)
+        await bench.until(lambda: in_ports(second) == [1, 9])
+        assert [text for text in caplog.messages if "takes the place of" in text and "switch 0x1:" in text]
+        assert await peers() == [there.socket.getsockname()]
+        await bench.quiet()
+        await port(bench, 2)
+        await bench.until(lambda: in_ports(second) == [1, 2, 9])
+        assert in_ports(first) == [1, 9], "the first one keeps its rows"
+        there.close()
+        await bench.until(lambda: in_ports(first) == [1, 2, 9])
+        assert [text for text in caplog.messages if "has its place again" in text]
+        assert await peers() == [home]
+        here.close()
+        await bench.until(lambda: any("connection down" in text for text in caplog.messages) or None)
+
+    caplog.set_level("INFO")
+    run_bench(scenario, database)

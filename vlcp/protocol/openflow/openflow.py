@@ -50,6 +50,11 @@ _ROUND = 200
 _SECONDS_PER_MESSAGE = 0.01
 
 
+def _name(connection: Connection) -> str:
+    """Return what tells a connection from others in a message, also after its end."""
+    return f"datapath {connection.openflow_datapathid:016x}, {connection!r}"
+
+
 @defaultconfig
 class Openflow(OpenflowConnections):
     """OpenFlow control protocol, for the controller's side.
@@ -176,9 +181,9 @@ class Openflow(OpenflowConnections):
         down = self.statematcher(connection)
         expired, event, matched = await connection.wait_with_timeout(seconds, matcher, down)
         if expired:
-            raise OpenflowProtocolException(f"no answer to {what} within {seconds} s: {connection!r}")
+            raise OpenflowProtocolException(f"no answer to {what} within {seconds} s: {_name(connection)}")
         if matched is down:
-            raise OpenflowProtocolException(f"connection lost before the answer to {what}: {connection!r}")
+            raise OpenflowProtocolException(f"connection lost before the answer to {what}: {_name(connection)}")
         return event.message
 
     async def querywithreply(self, request: Any, connection: Connection, container: Any = None, raiseonerror: bool = True) -> Any:
@@ -222,7 +227,7 @@ class Openflow(OpenflowConnections):
                 return parts
             if not multipart or not has_more(message):
                 return parts
-        raise OpenflowProtocolException(f"answer to {what} has more than {MAX_PARTS} parts: {connection!r}")
+        raise OpenflowProtocolException(f"answer to {what} has more than {MAX_PARTS} parts: {_name(connection)}")
 
     async def batch(self, requests: Any, connection: Connection, container: Any, raiseonerror: bool = True) -> tuple:
         """Send several requests and a barrier; return when all of them are done. Requests need not have answers.

@@ -4,35 +4,57 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Tuple
 
+#: Log lines for (datapath id, connection, older connection) and (datapath id, connection).
+TAKEN = "switch %#x: %r takes the place of %r, which is still connected; two bridges must not share a datapath id"
+RETURNED = "switch %#x: %r has its place again, as the newer connection with its datapath id has ended"
+
 
 class SwitchBook:
-    """Connections of switches that are set up; one for each vHost, datapath id and auxiliary id."""
+    """Connections of switches that are set up; one for each vHost, datapath id and auxiliary id.
+
+    When a second connection claims the same three, it is the one that counts: mostly it is the same switch again, whose old
+    connection is not noticed to be dead yet. The first one waits with its rows, and counts again when the second is gone.
+    """
 
     def __init__(self) -> None:
         self._connections: Dict[Any, Tuple[str, int, int, str]] = {}
         self._by_switch: Dict[Tuple[str, int, int], Any] = {}
+        self._waiting: Dict[Tuple[str, int, int], List[Any]] = {}
 
     def __contains__(self, connection: object) -> bool:
         return connection in self._connections
 
     def add(self, connection: Any) -> List[Any]:
         """Take a connection and return the one whose place it takes, if any."""
-        switch = (connection.protocol.vhost, connection.openflow_datapathid, connection.openflow_auxiliaryid)
+        switch = switch_of(connection)
+        self._stop_waiting(connection)
         old = self._by_switch.get(switch)
         replaced = [] if old is None else [old]
         for other in replaced:
-            self.remove(other)
+            del self._connections[other]
+            self._waiting.setdefault(switch, []).append(other)
         self._by_switch[switch] = connection
         self._connections[connection] = (*switch, endpoint_of(connection))
         return replaced
 
     def remove(self, connection: Any) -> bool:
-        """Forget a connection; return False when it is not known."""
+        """Forget a connection; return False when it did not count."""
+        self._stop_waiting(connection)
         found = self._connections.pop(connection, None)
         if found is None:
             return False
         self._by_switch.pop(found[:3], None)
         return True
+
+    def heirs(self, connection: Any) -> List[Any]:
+        """Return the connection that can have the place of `connection`, which is gone: the one that lost it last, if any."""
+        return self._waiting.get(switch_of(connection), [])[-1:]
+
+    def _stop_waiting(self, connection: Any) -> None:
+        switch = switch_of(connection)
+        waiting = [other for other in self._waiting.pop(switch, []) if other is not connection]
+        if waiting:
+            self._waiting[switch] = waiting
 
     def vhosts(self) -> List[str]:
         """Return the vHosts that have switches."""
@@ -61,6 +83,11 @@ class SwitchBook:
     def of_endpoint(self, vhost: str, endpoint: str) -> List[Any]:
         """Return the connections from an address."""
         return [one for one, place in self._connections.items() if (place[0], place[3]) == (vhost, endpoint)]
+
+
+def switch_of(connection: Any) -> Tuple[str, int, int]:
+    """Return what tells switches apart: vHost, datapath id and auxiliary id."""
+    return connection.protocol.vhost, connection.openflow_datapathid, connection.openflow_auxiliaryid
 
 
 def endpoint_of(connection: Any) -> str:

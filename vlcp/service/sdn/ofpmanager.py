@@ -32,7 +32,7 @@ from vlcp.service.sdn._flows.ledger import FALLBACK_OWNER
 from vlcp.service.sdn._flows.spec import Flow, goto_next
 from vlcp.service.sdn._flows.sync import SwitchSync, SyncSettings
 from vlcp.service.sdn._flows.tables import Allocation, ModuleRequest, allocate
-from vlcp.service.sdn._switchbook import SwitchBook
+from vlcp.service.sdn._switchbook import RETURNED, TAKEN, SwitchBook
 from vlcp.utils.exceptions import ModuleAPICallTimeoutException
 
 _logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class OpenflowManager(Module):
             return
         replaced = self._book.add(connection)
         for old in replaced:
-            _logger.info("switch %#x: %r takes the place of %r", connection.openflow_datapathid, connection, old)
+            _logger.warning(TAKEN, connection.openflow_datapathid, connection, old)
             self._stop_switch(old)
         self._notify([connection], replaced)
         if self._settled:
@@ -152,6 +152,9 @@ class OpenflowManager(Module):
         self._stop_switch(connection)
         if self._book.remove(connection):
             self._notify([], [connection])
+            for heir in self._book.heirs(connection):
+                _logger.warning(RETURNED, heir.openflow_datapathid, heir)
+                self._appear(heir)
 
     def _notify(self, add: List[Any], remove: List[Any]) -> None:
         self.scheduler.emergesend(ModuleNotification(self.get_service_name(), "update", add=add, remove=remove))
