@@ -272,10 +272,9 @@ class WebClient(Configurable):
         """
         response = await self.urlopen(container, url, data, method, headers, rawurl, *args, **kwargs)
         timeout = kwargs.get("timeout", args[1] if len(args) > 1 else None)
-        with response:
-            timed_out, body = await container.execute_with_timeout(timeout, self._read(container, response))
-            if timed_out:
-                raise TimeoutError("body is not complete after %g s: %r" % (timeout, response))
+        timed_out, body = await container.execute_with_timeout(timeout, self.content(container, response))
+        if timed_out:
+            raise TimeoutError("body is not complete after %g s: %r" % (timeout, response))
         if not tostr:
             return body
         try:
@@ -283,14 +282,21 @@ class WebClient(Configurable):
         except (UnicodeDecodeError, LookupError) as error:
             raise WebException("body of %r is no text: %s" % (response, error)) from None
 
-    async def _read(self, container: Any, response: Response) -> bytes:
+    async def content(self, container: Any, response: Response) -> bytes:
+        """Return the whole body of a response, and close it.
+
+        :param container: container of the calling routine
+        :raises WebException: it is longer than ``contentlimit``
+        :raises OSError: it ends too early, or cannot be decompressed
+        """
         limit = self.contentlimit
-        try:
-            body = await response.stream.read(container, None if limit is None else limit + 1)
-        except EOFError:
-            return b""
-        if limit is not None and len(body) > limit:
-            raise WebException("body of %r is longer than %d bytes" % (response, limit))
+        with response:
+            try:
+                body = await response.stream.read(container, None if limit is None else limit + 1)
+            except EOFError:
+                return b""
+            if limit is not None and len(body) > limit:
+                raise WebException("body of %r is longer than %d bytes" % (response, limit))
         return body
 
     def cleanup(self, host: Optional[str] = None) -> None:

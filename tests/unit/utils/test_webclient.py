@@ -209,7 +209,7 @@ def test_redirects_are_followed_with_the_right_method(aio, status, method, seen)
 
     async def action(container, client):
         response = await client.urlopen(container, aio.url(f"/redirect?status={status}&to=/echo"), data, method)
-        return response.get_header("X-Method"), (await client._read(container, response)).decode(), response.geturl()
+        return response.get_header("X-Method"), (await client.content(container, response)).decode(), response.geturl()
 
     found = browse(action)
     assert found == (seen[0], seen[1] or "", aio.url("/echo"))
@@ -253,7 +253,7 @@ def test_a_stream_is_sent_again_by_hand(aio):
         except ManualRedirectRequired as error:
             assert error.kwargs["timeout"] == 20
             response = await client.manualredirect(container, error, MemoryStream(b"again"))
-            return await client._read(container, response), response.get_header("x-method")
+            return await client.content(container, response), response.get_header("x-method")
         return None
 
     assert browse(action) == (b"again", "POST")
@@ -442,7 +442,7 @@ def test_nginx_serves_files_ranges_compressed_and_after_redirects(tmp_path):
     async def action(container, client):
         async def ask(path, **kwargs):
             response = await client.urlopen(container, url + path, ignorewebexception=True, timeout=20, **kwargs)
-            return response.status, await client._read(container, response)
+            return response.status, await client.content(container, response)
 
         asked = [
             await ask("/a.txt"),
