@@ -7,7 +7,7 @@ import time
 import pytest
 from support.capture import Capture
 from support.dhcpclients import request
-from support.networks import add_endpoint, add_network, api, reaches, settle, stays_apart
+from support.networks import add_endpoint, add_network, add_tunnels, api, reaches, settle, stays_apart
 
 from vlcp.lab._shell import inside, run, wait_until
 
@@ -28,8 +28,7 @@ def vxlan(make_lab):
 
     def make(hosts=2, config=None):
         lab = make_lab(hosts=hosts, network="vxlan", config=config)
-        api(lab, "createphysicalnetwork", type="vxlan", vnirange=[[10000, 20000]], id="phys")
-        api(lab, "createphysicalport", physicalnetwork="phys", name="vxlan0")
+        add_tunnels(lab)
         return lab
 
     return make
@@ -159,8 +158,7 @@ def test_removing_everything_leaves_no_flow_no_group_and_no_key(make_lab):
     lab = make_lab(hosts=2, network="vxlan")
     settle_all(lab)
     before, keys = tables(lab), stored_keys(lab)
-    api(lab, "createphysicalnetwork", type="vxlan", vnirange=[[10000, 20000]], id="phys")
-    api(lab, "createphysicalport", physicalnetwork="phys", name="vxlan0")
+    add_tunnels(lab)
     for network in ("red", "blue"):
         add_network(lab, network)
         ends = [add_endpoint(lab, f"{network}{n}", network, f"hv{n}") for n in (1, 2)]

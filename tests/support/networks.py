@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vlcp.lab._plan import TUNNEL
 from vlcp.lab.endpoint import Endpoint
 from vlcp.lab.topology import Lab
 
@@ -18,6 +19,12 @@ def add_physical(lab: Lab, kind: str, identifier: str = "phys", **parameters) ->
         for host in lab.hosts.values():
             host.attach_trunk()
         api(lab, "createphysicalport", physicalnetwork=identifier, name="trunk0")
+
+
+def add_tunnels(lab: Lab, identifier: str = "phys") -> None:
+    """Create a physical network of type ``vxlan`` with its physical port."""
+    api(lab, "createphysicalnetwork", type="vxlan", vnirange=[[10000, 20000]], id=identifier)
+    api(lab, "createphysicalport", physicalnetwork=identifier, name=TUNNEL)
 
 
 def add_network(lab: Lab, identifier: str, physical: str = "phys", cidr: str = "192.168.1.0/24", **parameters) -> dict:

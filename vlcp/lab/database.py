@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import os
+import shlex
 import signal
 from typing import Any, Mapping
 
@@ -78,6 +79,10 @@ class DatabaseNode(abc.ABC):
         """End the server with SIGKILL, as a crash would."""
         self._process.end()
 
+    def stop(self) -> None:
+        """End the server with SIGTERM and wait for its end."""
+        self._process.end(signal.SIGTERM)
+
     def pause(self) -> None:
         """Stop the server's process: connections stay and nothing is answered."""
         self._process.send(signal.SIGSTOP)
@@ -115,8 +120,12 @@ class ZooKeeperNode(DatabaseNode):
 
     def answers(self) -> bool:
         """Tell whether the node serves clients: it has found the others."""
-        ask = f"exec 3<>/dev/tcp/{self.address}/{ZOOKEEPER_PORT}; printf srvr >&3; cat <&3"
-        return "Mode:" in run(inside(self.namespace, ["bash", "-c", ask]), check=False, timeout_s=2)
+        return "Mode:" in self.ask("srvr")
+
+    def ask(self, word: str) -> str:
+        """Return what the node says to a four-letter word, as ``srvr`` or ``cons``; "" when it says nothing."""
+        script = f"exec 3<>/dev/tcp/{self.address}/{ZOOKEEPER_PORT}; printf {shlex.quote(word)} >&3; cat <&3"
+        return run(inside(self.namespace, ["bash", "-c", script]), check=False, timeout_s=2)
 
 
 def zookeeper_config(plan: LabPlan, name: str, directory: str) -> str:

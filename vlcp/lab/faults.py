@@ -39,6 +39,11 @@ def kill_db(lab: Lab, node: str) -> None:
     lab.database(node).kill()
 
 
+def stop_db(lab: Lab, node: str) -> None:
+    """End a database server with SIGTERM."""
+    lab.database(node).stop()
+
+
 def start_db(lab: Lab, node: str) -> None:
     """Start a database server that was ended."""
     lab.database(node).start()
@@ -84,7 +89,7 @@ FAULTS: Mapping[str, Callable[..., None]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(kill_controller, stop_controller, start_controller, kill_switch, start_switch),
-        *(kill_db, start_db, pause_db, resume_db, reset_db, partition, heal),
+        *(kill_db, stop_db, start_db, pause_db, resume_db, reset_db, partition, heal),
     )
 }
 

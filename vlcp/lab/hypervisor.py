@@ -9,7 +9,7 @@ import shutil
 from typing import Mapping, Sequence
 
 from vlcp.lab._plan import BRIDGE, OPENFLOW_PORT, TRUNK, TUNNEL, UNDERLAY_BRIDGE, UNDERLAY_MTU, LabPlan
-from vlcp.lab._shell import LabError, inside, kill_all, run, wait_until
+from vlcp.lab._shell import LabError, inside, is_alive, kill_all, run, wait_until
 from vlcp.lab.controller import Controller
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -64,11 +64,9 @@ class Hypervisor:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def start_switch(self) -> None:
-        """Start ovsdb-server, and ovs-vswitchd with ``switch_options`` on its command line."""
-        self._start(
-            ["ovsdb-server", os.path.join(self.directory, "conf.db"), f"--remote=punix:{self._database_socket}"],
-            "ovsdb-server",
-        )
+        """Start those that do not run: ovsdb-server, and ovs-vswitchd with ``switch_options`` on its command line."""
+        database = os.path.join(self.directory, "conf.db")
+        self._start(["ovsdb-server", database, f"--remote=punix:{self._database_socket}"], "ovsdb-server")
         self.vsctl("--no-wait", "init")
         self.vsctl("--no-wait", "set", "Open_vSwitch", ".", f"external_ids:system-id={self.name}")
         self._start(["ovs-vswitchd", f"unix:{self._database_socket}", *self.switch_options], "ovs-vswitchd")
@@ -76,6 +74,9 @@ class Hypervisor:
             self._address_tunnel()
 
     def _start(self, argv: list[str], program: str) -> None:
+        pid = self._pid_of(program)
+        if pid is not None and is_alive(pid):
+            return
         options = ["--pidfile", "--detach", "--no-chdir", f"--log-file={self.directory}/{program}.log", "-vconsole:off"]
         run(inside(self.namespace, argv + options), env=self.environment)
 
