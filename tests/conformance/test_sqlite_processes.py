@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import random
@@ -16,6 +17,7 @@ from support.accounts import ACCOUNTS, DATABASE, EACH, KEYS, Journal, create, to
 from support.dbmodules import ModuleHost, configured
 from support.poller import run_scheduler
 
+from vlcp.service.connection import sqlitedb
 from vlcp.utils.exceptions import StorageUnavailableException
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -211,13 +213,40 @@ def test_a_locked_store_is_answered_soon_and_nothing_is_done_later(tmp_path):
             outcomes.append(time.monotonic() - began)
 
         await container.execute_all([move(), move(), move(), read()])
-        assert len(outcomes) == 4 and all(took != "committed" and took < 3 for took in outcomes), outcomes
+        assert len(outcomes) == 4 and all(took != "committed" and took < 4 for took in outcomes), outcomes
         locker.execute("COMMIT")
         locker.close()
         await container.wait_with_timeout(0.3)
         assert await odb.getonce(Journal.default_key("x")) is None
         await odb.writewalk(KEYS[:2], transfer("x", KEYS[0], KEYS[1], 1))
         assert (await odb.getonce(Journal.default_key("x"))).count == 1
+
+    database(path, test)
+
+
+def test_a_call_that_waited_for_another_one_does_not_wait_as_long_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlitedb, "PATIENCE", 3.0)
+    path = tmp_path / "bank.sqlite"
+
+    async def test(container, host, odb):
+        await odb.writewalk(KEYS, create)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as locker:
+            locker.execute("BEGIN IMMEDIATE")
+            waits = []
+
+            async def move():
+                began = time.monotonic()
+                with pytest.raises(StorageUnavailableException):
+                    await odb.writewalk([], transfer("x", KEYS[0], KEYS[1], 1))
+                waits.append(time.monotonic() - began)
+
+            async def late():
+                # Comes when a commit is waiting already, and has to read first.
+                await container.wait_with_timeout(0.1)
+                await move()
+
+            await container.execute_all([move(), late(), late(), late()])
+            assert max(waits) < 5.5
 
     database(path, test)
 

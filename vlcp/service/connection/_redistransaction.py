@@ -26,6 +26,7 @@ from vlcp.service.connection._redisscripts import (
     read_commands,
     snapshot_of,
 )
+from vlcp.service.kvdb.storage import PATIENCE, patience_left
 from vlcp.utils.exceptions import (
     StorageOutcomeUnknownException,
     StorageUnavailableException,
@@ -36,13 +37,13 @@ from vlcp.utils.redisclient import RedisClientBase, RedisConnectionDown
 
 _logger = logging.getLogger(__name__)
 
-PATIENCE = 2.0
-"""Seconds until a transaction that cannot reach the server is given up."""
+LONGEST = 2.6
+"""Seconds until a transaction is given up that reaches the server, but meets conflicts or waits for its turn."""
 SETTLING = 0.8
 """Further seconds for settling a commit whose reply was lost."""
 _PAUSE = 0.05
 _SEQUENTIAL_SECONDS = 1.0
-_LOCK_MS, _LOCK_TRIES, _LOCK_PAUSE = 100, 100, 0.02
+_LOCK_MS, _LOCK_PAUSE = 100, 0.02
 _LONGEST_BACKOFF = 0.02
 _CONTEXT = "redisdb"
 _PASSING = ("LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN")
@@ -192,10 +193,10 @@ class Transaction:
         :raises Exception: see :mod:`vlcp.service.kvdb.storage`
         """
         store, settings = self._store, self._store.settings
-        failed = 0
-        self._deadline = store.now + PATIENCE
+        failed, end = 0, store.now + patience_left(self._updater, LONGEST)
         while True:
-            locks = await self._take_turn()
+            self._deadline = min(store.now + patience_left(self._updater, PATIENCE), end)
+            locks = await self._take_turn(end)
             try:
                 if await self._attempt():
                     return self._result
@@ -203,41 +204,47 @@ class Transaction:
                 for lock in reversed(locks):
                     lock.unlock()
             failed += 1
-            if failed > settings.maxretry:
+            if failed > settings.maxretry or store.now >= end:
                 raise RedisWriteConflictException("%d conflicts on %.200r" % (failed, self._keys))
-            await self._back_off(failed)
-            self._deadline = store.now + PATIENCE
+            await self._back_off(failed, end)
 
-    async def _take_turn(self) -> List[Lock]:
-        """Wait until no other transaction of this process uses contended keys."""
+    async def _take_turn(self, end: float) -> List[Lock]:
+        """Wait until no other transaction of this process uses contended keys.
+
+        :raises StorageUnavailableException: it takes too long
+        """
         locks: List[Lock] = []
         try:
             for key in self._store.contention.among(self._keys, self._store.now):
                 lock = Lock((id(self._store), key), self._store.scheduler, _CONTEXT)
                 locks.append(lock)
-                await lock.lock()
+                if not lock.trylock():
+                    late, _ = await self._store.container.execute_with_timeout(max(end - self._store.now, 0), lock.lock())
+                    if late:
+                        raise StorageUnavailableException("redis: too many transactions use %r" % (key,))
         except BaseException:
             for lock in reversed(locks):
                 lock.unlock()
             raise
         if locks:
-            self._deadline = self._store.now + PATIENCE
+            self._deadline = min(self._store.now + PATIENCE, end)
         return locks
 
-    async def _back_off(self, failed: int) -> None:
+    async def _back_off(self, failed: int, end: float) -> None:
         store = self._store
         if failed >= store.settings.enterseq:
             store.contention.note(self._keys, store.now)
         if failed >= store.settings.enterlock:
-            await self._wait_for_cluster()
+            await self._wait_for_cluster(end)
         else:
             longest = min(0.001 * failed, _LONGEST_BACKOFF)
             await store.container.wait_with_timeout(random.uniform(0, longest))
 
-    async def _wait_for_cluster(self) -> None:
+    async def _wait_for_cluster(self, end: float) -> None:
         store = self._store
-        for _ in range(_LOCK_TRIES):
-            (taken,) = await store.ask(("SET", CLUSTER_LOCK, "1", "PX", _LOCK_MS, "NX"))
+        while store.now < end:
+            limit = min(end - store.now, PATIENCE)
+            (taken,) = await store.ask(("SET", CLUSTER_LOCK, "1", "PX", _LOCK_MS, "NX"), limit=limit)
             if taken is not None:
                 return
             await store.container.wait_with_timeout(_LOCK_PAUSE)

@@ -12,14 +12,15 @@ from typing import Any, Callable, Deque, List, Optional, Set, Tuple
 
 from vlcp.event.core import POLLING_IN, PollEvent
 from vlcp.event.future import Future
+from vlcp.service.kvdb.storage import PATIENCE
 from vlcp.utils.exceptions import StorageOutcomeUnknownException, StorageUnavailableException
 
 _logger = logging.getLogger(__name__)
 
-PATIENCE = 2.5
-"""Seconds that a job may wait for its thread or for a locked file; then it is given up."""
 UNCERTAIN = 1.2
 """Further seconds for a commit that is being written when its time is over."""
+_WATCH_SECONDS = 0.25
+_STALL_SECONDS = 0.5
 
 
 class Job:
@@ -127,7 +128,7 @@ class Bridge:
     def job(self, work: Callable[[Job], Any], deadline: Optional[float] = None) -> Job:
         """Return a job to be submitted to a :class:`StoreThread`.
 
-        :param deadline: None gives it :data:`PATIENCE`
+        :param deadline: ``time.monotonic()`` when it is given up; None gives it as long as every transaction has
         """
         made = Job(work, Future(self._container.scheduler), deadline or time.monotonic() + PATIENCE)
         self._jobs.add(made)
@@ -145,8 +146,14 @@ class Bridge:
 
     async def _watch(self) -> None:
         while True:
-            await self._container.wait_with_timeout(0.25)
+            began = time.monotonic()
+            await self._container.wait_with_timeout(_WATCH_SECONDS)
             now = time.monotonic()
+            stalled = now - began - _WATCH_SECONDS
+            if stalled > _STALL_SECONDS:
+                # This process was busy, perhaps with a large transaction: nobody has waited for the store meanwhile.
+                for job in self._jobs:
+                    job.deadline += stalled
             for job in [job for job in self._jobs if job.deadline < now]:
                 self._give_up(job, now)
 

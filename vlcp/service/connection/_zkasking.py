@@ -9,6 +9,7 @@ from vlcp.utils.zkclient import ZooKeeperSessionUnavailable
 
 PATIENCE = 2.0
 """Seconds that requests may take; after that the server is given up."""
+_UNRESPONSIVE = 1.0
 
 
 class ReplyLost(StorageUnavailableException):
@@ -45,7 +46,7 @@ class Asker:
             raise ReplyLost(str(error)) from error
         if late:
             # Whoever does not answer for so long is left for another server.
-            if self.client.is_connected:
+            if patience >= _UNRESPONSIVE and self.client.is_connected:
                 self.container.subroutine(self.client.reconnect(), False, daemon=True)
             raise ReplyLost("ZooKeeper does not answer")
         replies, lost, retry, watchers = outcome

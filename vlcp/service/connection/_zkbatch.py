@@ -51,17 +51,32 @@ class Update:
     :param keys: keys whose values the updater gets
     :param updater: ``updater(keys, values, timestamp)`` returns (keys, values) to write
     :param future: gets the result or the exception
+    :param deadline: when it is given up, unless its commit has been sent
     :param writes: keys that it will write besides, as far as they are known
     """
 
-    def __init__(self, keys: Sequence[str], updater: Callable[..., Any], future: Any, writes: Iterable[str] = ()) -> None:
+    def __init__(
+        self, keys: Sequence[str], updater: Callable[..., Any], future: Any, deadline: float, writes: Iterable[str] = ()
+    ) -> None:
         self.keys = tuple(keys)
         self.locks = frozenset(self.keys).union(writes)
         self.updater = updater
         self.future = future
+        self.deadline = deadline
+        self.committing = False
         self.cancelled = False
         self.result: Any = None
         self.error: Optional[BaseException] = None
+
+
+def finish(update: Update, error: Optional[BaseException]) -> None:
+    """Give an update its result or ``error``, unless it has got one."""
+    if update.future.done():
+        return
+    if error is not None:
+        update.future.set_exception(error)
+    else:
+        update.future.set_result(update.result)
 
 
 class Evaluation(NamedTuple):

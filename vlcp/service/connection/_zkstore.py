@@ -14,8 +14,10 @@ from vlcp.service.connection import _znodes as znodes
 from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._sqlitebatch import Cache
 from vlcp.service.connection._zkasking import Asker, ReplyLost
-from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, Update, pick
+from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, Update, finish, pick
+from vlcp.service.connection._zkpatience import Patrol, Verdicts
 from vlcp.service.connection._zktransaction import Transaction, ZooKeeperResultException
+from vlcp.service.kvdb.storage import patience_left
 from vlcp.utils.exceptions import StorageUnavailableException
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.notifier import Notification, UpdateNotification
@@ -28,6 +30,8 @@ _READ_TRIES = 8
 _PARENT_SECONDS = 1800.0
 _MOST_PARENTS = 100000
 _DEBT_SECONDS = 0.5
+_LONGEST = 2.6
+"""Seconds that a transaction may wait for ZooKeeper and for others in line: enough to find one process dead."""
 
 
 class ZkStore(Asker):
@@ -58,6 +62,8 @@ class ZkStore(Asker):
         self._parents: OrderedDict = OrderedDict()
         self._serial = itertools.count(1)
         self._notices = itertools.count(1)
+        self.verdicts = Verdicts()
+        self._patrol = Patrol(container)
         self._waiting: Deque[Update] = deque()
         self._busy: Set[str] = set()
         self._running = 0
@@ -198,13 +204,15 @@ class ZkStore(Asker):
 
     async def write(self, keys: Sequence[str], updater: Callable[..., Any], writes: Iterable[str] = ()) -> Any:
         """Carry out one transaction; see ``updateallwithtime`` in :mod:`vlcp.service.kvdb.storage`."""
-        update = Update(keys, updater, Future(self.container.scheduler), writes)
+        deadline = self.now() + patience_left(updater, _LONGEST)
+        update = Update(keys, updater, Future(self.container.scheduler), deadline, writes)
+        self._patrol.watch(update)
         self._waiting.append(update)
         self._start_batches()
         try:
             return await update.future
         finally:
-            update.cancelled = True
+            self._patrol.forget(update)
 
     def _start_batches(self) -> None:
         while self._waiting and self._running < _MOST_RUNNING:
@@ -230,7 +238,7 @@ class ZkStore(Asker):
             self._running -= 1
             self._busy.difference_update(*(update.locks for update in batch))
             for update in batch:
-                _finish(update, failure or update.error)
+                finish(update, failure or update.error)
             if isinstance(failure, ReplyLost):
                 self._give_up(failure)
             self._start_batches()
@@ -254,7 +262,7 @@ class ZkStore(Asker):
     def _give_up(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, deque()
         for update in waiting:
-            _finish(update, StorageUnavailableException(str(error)))
+            finish(update, StorageUnavailableException(str(error)))
 
     def next_barrier(self) -> str:
         """Return how the barriers of the next transaction begin."""
@@ -363,12 +371,3 @@ class ZkStore(Asker):
             for name in reply.value[0]
             if name.startswith(prefix)
         ]
-
-
-def _finish(update: Update, error: Optional[BaseException]) -> None:
-    if update.future.done():
-        return
-    if error is not None:
-        update.future.set_exception(error)
-    else:
-        update.future.set_result(update.result)

@@ -9,13 +9,14 @@ The steps, each one exchange with the server::
 
 The commit deletes the barriers, so it fails when one is gone. That is what everything rests on: whoever takes a barrier
 away makes sure that its transaction is not carried out, now or later. A commit whose reply is lost is resolved by trying
-just that.
+just that. So it is always safe to take a barrier away, and only a question of courtesy: it is done when one has stood for too
+long, and then with everything that the same process had left before.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from vlcp.protocol.zookeeper import jute
 from vlcp.service.connection import _znodes as znodes
@@ -31,9 +32,12 @@ from vlcp.utils.zkclient import ZooKeeperSessionUnavailable
 _logger = logging.getLogger(__name__)
 
 _MOST_TRIES = 64
-_RESOLVE_SECONDS = 2.8
-"""Seconds from the sending of a commit until its outcome is given up as unknown."""
+_COMMIT_SECONDS = 1.0
+"""A commit that has been sent gets so long at least."""
+_RESOLVE_SECONDS = 0.8
+"""Further seconds until the outcome of a commit is given up as unknown."""
 _SHORTEST_ASK = 0.05
+_SHORTEST_STEP = 0.3
 _RETRY_SECONDS = 0.9
 """A transaction that loses its connection so soon after its beginning begins again."""
 
@@ -59,11 +63,13 @@ class Transaction:
         self._layout = store.layout
         self.keys: List[str] = []
         self._extend(key for update in updates for key in sorted(update.locks))
+        self._deadline = max(update.deadline for update in updates)
         self._prefix = ""
         self._barriers: Dict[str, str] = {}
         self._children: Dict[str, Tuple[List[str], Any]] = {}
         self._stats: Dict[str, Any] = {}
         self._unchanged: Dict[str, Entry] = {}
+        self._examined: Set[str] = set()
         self._now = 0
         self._commit_began = 0.0
 
@@ -81,6 +87,7 @@ class Transaction:
         began = self._store.now()
         for _ in range(_MOST_TRIES):
             try:
+                self._check_time()
                 await self._enter()
                 await self._settle()
                 entries = await self._entries()
@@ -110,6 +117,19 @@ class Transaction:
                 return evaluation
         raise TransactionRetryExceededException
 
+    def _check_time(self) -> None:
+        if self._store.now() >= self._deadline:
+            raise StorageUnavailableException("zookeeper: others are in the way: %.200r" % (self.keys,))
+        if all(update.cancelled for update in self._updates):
+            raise StorageUnavailableException("zookeeper: nobody waits for the transaction any more")
+
+    async def _ask(self, calls: Sequence[Any]) -> List[Any]:
+        """Ask while there is time. See :meth:`vlcp.service.connection._zkasking.Asker.ask` for exceptions."""
+        return await self._store.ask(calls, self._rest())
+
+    def _rest(self) -> float:
+        return min(max(self._deadline - self._store.now(), _SHORTEST_STEP), PATIENCE)
+
     def _take_barriers(self) -> List[str]:
         paths, self._barriers = list(self._barriers.values()), {}
         return paths
@@ -131,7 +151,7 @@ class Transaction:
             path = self._layout.key(key)
             calls.append(jute.children_call(path) if state is None else jute.exists_call(path))
         try:
-            replies = await self._store.ask(calls)
+            replies = await self._ask(calls)
         except (ReplyLost, GeneratorExit):
             self._store.owe(self.keys, self._prefix, old)
             raise
@@ -160,7 +180,7 @@ class Transaction:
             await self._read_children(touched)
 
     async def _read_children(self, keys: Sequence[str]) -> None:
-        replies = await self._store.ask([jute.children_call(self._layout.key(key)) for key in keys])
+        replies = await self._ask([jute.children_call(self._layout.key(key)) for key in keys])
         for key, reply in zip(keys, replies):
             self._take_children(key, reply)
 
@@ -195,19 +215,22 @@ class Transaction:
             waiting = {key: found for key, found in looks.items() if found.wait is not None}
             if not waiting:
                 return
+            self._check_time()
             if {key: found.head for key, found in waiting.items()} != heads:
                 heads = {key: found.head for key, found in waiting.items()}
                 began = self._store.now()
             left = began + self._store.barriertimeout - self._store.now()
+            paths = sorted({"%s/%s" % (self._layout.key(key), name) for key, name in heads.items()})
             if left <= 0:
-                await self._break(heads)
-            else:
-                await self._wait(waiting, left)
+                _logger.warning("zookeeperdb: barriers that stand for %s s: %.500r", self._store.barriertimeout, paths)
+                await self._store.verdicts.take_away(self._ask, paths)
+            elif not await self._store.verdicts.take_away_left(self._ask, paths, self._examined):
+                await self._wait(waiting, min(left, self._deadline - self._store.now()))
             await self._read_children(list(waiting))
 
     async def _wait(self, waiting: Dict[str, Any], limit: float) -> None:
         calls = [jute.getdata_call("%s/%s" % (self._layout.key(key), found.wait), True) for key, found in waiting.items()]
-        replies, watchers = await self._store.ask_and_watch(calls)
+        replies, watchers = await self._store.ask_and_watch(calls, self._rest())
         deadline = self._store.now() + limit
         try:
             for watcher in watchers:
@@ -220,11 +243,6 @@ class Transaction:
             for watcher in watchers:
                 if watcher is not None:
                     watcher.close()
-
-    async def _break(self, heads: Dict[str, Optional[str]]) -> None:
-        paths = sorted({"%s/%s" % (self._layout.key(key), name) for key, name in heads.items()})
-        _logger.warning("zookeeperdb: takes away barriers that stand for %s s: %.500r", self._store.barriertimeout, paths)
-        await self._store.ask([jute.part_call(jute.delete_part(path)) for path in paths])
 
     # Reading
 
@@ -247,7 +265,7 @@ class Transaction:
                 missing.append((key, name))
         if missing:
             calls = [jute.getdata_call("%s/%s" % (self._layout.key(key), name)) for key, name in missing]
-            for (key, name), reply in zip(missing, await self._store.ask(calls)):
+            for (key, name), reply in zip(missing, await self._ask(calls)):
                 entries[key] = self._store.entry(key, name, self._children[key][1].czxid, reply)
         return entries
 
@@ -268,11 +286,14 @@ class Transaction:
         parts.extend(notices)
         parts.extend(jute.delete_part(path) for path in self._barriers.values())
         self._commit_began = self._store.now()
+        for update in self._updates:
+            update.committing = not update.cancelled
         try:
-            (reply,) = await self._store.ask([jute.multi_call(parts)])
+            (reply,) = await self._store.ask([jute.multi_call(parts)], max(self._rest(), _COMMIT_SECONDS))
             error, place = jute.multi_error(reply)
         except ReplyLost:
             if not await self._resolve(evaluation):
+                self._not_committed()
                 return False
             self._committed(evaluation, entries, transactid, 0)
             return True
@@ -281,10 +302,15 @@ class Transaction:
             self._store.leave(self._take_barriers())
             raise
         if error:
+            self._not_committed()
             self._commit_refused(error, place, len(evaluation.data), len(notices))
             return False
         self._committed(evaluation, entries, transactid, reply.zxid)
         return True
+
+    def _not_committed(self) -> None:
+        for update in self._updates:
+            update.committing = False
 
     def _commit_refused(self, error: int, place: Optional[int], versions: int, notices: int) -> None:
         if error != jute.NONODE:
@@ -323,7 +349,7 @@ class Transaction:
         key = next(iter(evaluation.data))
         version = "%s/%s" % (self._layout.key(key), znodes.data_name(self._own_number(key)))
         calls = [jute.part_call(jute.delete_part(self._barriers[key])), jute.exists_call(version)]
-        deadline = self._commit_began + _RESOLVE_SECONDS
+        deadline = max(self._deadline, self._commit_began + _COMMIT_SECONDS) + _RESOLVE_SECONDS
         while True:
             left = deadline - self._store.now()
             if left < _SHORTEST_ASK:
@@ -343,6 +369,6 @@ class Transaction:
         if gone.err == jute.NONODE and not found.err:
             return True
         self._store.leave(self._take_barriers())
-        if self._store.now() - self._commit_began > PATIENCE:
+        if self._store.now() >= self._deadline:
             raise StorageUnavailableException("the connection was lost before the transaction was committed")
         return False

@@ -19,6 +19,7 @@ _FORBIDDEN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\
 _ESCAPED = re.compile(r"\$(?:(?P<known>[_+$e])|x(?P<code>[0-9a-f]{1,6});)")
 _PLAIN = {"_": "$", "+": "/", "$": "\\", "e": ""}
 _DATA, _BARRIER, _NOTIFY = "data-", "barrier", "notify-"
+_ORIGIN_DIGITS = 32
 _SEQUENCE_DIGITS = 10
 
 
@@ -140,6 +141,11 @@ def barrier_name(origin: str, number: int) -> str:
     :param number: of the transaction
     """
     return "%s%s%010d-" % (_BARRIER, origin, number % 10**_SEQUENCE_DIGITS)
+
+
+def origin_of(name: str) -> str:
+    """Return the part of a barrier's name that is the same for all barriers of one process."""
+    return name[: len(_BARRIER) + _ORIGIN_DIGITS]
 
 
 def number_of(path: str) -> int:

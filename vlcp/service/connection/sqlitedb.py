@@ -22,7 +22,8 @@ from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._sqlitebatch import Cache, Entry, Evaluation, Update, evaluate
 from vlcp.service.connection._sqlitefile import Change, Conflict, Row, Snapshot, SqliteFile, Writes
 from vlcp.service.connection._storagecalls import StorageCalls
-from vlcp.service.connection._storethread import PATIENCE, Bridge, Job, StoreThread
+from vlcp.service.connection._storethread import Bridge, Job, StoreThread
+from vlcp.service.kvdb.storage import PATIENCE, patience_left
 from vlcp.utils.exceptions import StorageUnavailableException
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.notifier import Notification, Notifier, UpdateNotification
@@ -157,7 +158,7 @@ class SQLiteDB(StorageCalls, Module):
         :raises StorageOutcomeUnknownException: the disk did not answer within the time
         :raises Exception: what the updater raised; nothing was written
         """
-        job = self._bridge.job(lambda job: None)
+        job = self._bridge.job(lambda job: None, time.monotonic() + patience_left(updater, PATIENCE))
         self._waiting.append(Update(keys, updater, timeout, job))
         if not self._serving:
             self._serving = True
@@ -288,7 +289,9 @@ class SQLiteDB(StorageCalls, Module):
         if fresh or len(known) < len(keys):
             _, entries = await self._read_rows(keys, known, deadline)
             verified = True
+        began = time.monotonic()
         evaluation = evaluate(batch, self._store, entries, self._clock, self._codec)
+        deadline += time.monotonic() - began
         if evaluation.values:
             return await self._commit(batch, evaluation, deadline)
         if verified or all(getattr(update.error, "needs_no_check", False) for update in batch):

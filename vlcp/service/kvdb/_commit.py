@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Awaitable, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Awaitable, Callable, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 from vlcp.server.module import call_api
 from vlcp.service.kvdb._txn.attempt import Body, Missing, Restart, attempt, run_updater
@@ -34,6 +34,41 @@ class _Unfinished(Exception):
     def __init__(self, outcome: Any) -> None:
         super().__init__(outcome)
         self.outcome = outcome
+
+
+class _Updater:
+    """What the store calls in one try.
+
+    :param body: of the transaction
+    :param run_twice: check that it depends on nothing but its arguments
+    :param shared: write the form of VLCP 2
+    :param waited: seconds that earlier tries of the same transaction took
+    """
+
+    def __init__(self, body: Body, run_twice: bool, shared: bool, waited: float) -> None:
+        self._body = body
+        self._run_twice = run_twice
+        self._shared = shared
+        self._last: Optional[Complete] = None
+        self.waited = waited
+
+    def __call__(self, names: Sequence[str], values: Sequence[Any], timestamp: int) -> Tuple[Any, Any]:
+        if self._run_twice:
+            _check(self._body, names, values, timestamp)
+        outcome = run_transaction(self._body, names, values, timestamp, self._shared)
+        if isinstance(outcome, (Missing, Restart)):
+            raise _Unfinished(outcome)
+        self._last = outcome
+        return tuple(outcome.writes), tuple(outcome.writes.values())
+
+    def complete(self) -> Complete:
+        """Return what the last call came to; the store returns only after a call that was complete.
+
+        :raises RuntimeError: there was none
+        """
+        if self._last is None:
+            raise RuntimeError("the store has not called the updater")
+        return self._last
 
 
 def updater_transaction(keys: Iterable[str], updater: Callable[..., Any], withtime: bool) -> Transaction:
@@ -131,12 +166,14 @@ class Committer:
         return None if maxtime is None else self._scheduler.current_time + maxtime
 
     async def _commit(self, transaction: Transaction, deadline: Optional[float]) -> Any:
-        wanted = dict.fromkeys(transaction.keys)
+        wanted, waited = dict.fromkeys(transaction.keys), 0.0
         while True:
-            if deadline is not None and self._scheduler.current_time > deadline:
+            began = self._scheduler.current_time
+            if deadline is not None and began > deadline:
                 raise TransactionTimeoutException
+            updater = _Updater(transaction.body, self._run_twice, self._shared, waited)
             try:
-                done = await self._try(tuple(wanted), transaction.body)
+                done = await self._try(tuple(wanted), updater)
             except _Unfinished as unfinished:
                 outcome = unfinished.outcome
                 if isinstance(outcome, Restart):
@@ -145,24 +182,14 @@ class Committer:
                     raise ValueError("a walker raises WalkKeyNotRetrieved for keys it has: %.200r" % (outcome.keys,))
                 wanted.update(dict.fromkeys(sorted(outcome.keys)))
                 await self._container.do_events()
+                waited += self._scheduler.current_time - began
                 continue
             await self._update.settled(done.versions, _OWN_WRITE_SECONDS)
             return done.result
 
-    async def _try(self, keys: Tuple[str, ...], body: Body) -> Complete:
-        last: List[Complete] = []
-
-        def updater(names: Sequence[str], values: Sequence[Any], timestamp: int) -> Tuple[Any, Any]:
-            if self._run_twice:
-                _check(body, names, values, timestamp)
-            outcome = run_transaction(body, names, values, timestamp, self._shared)
-            if isinstance(outcome, (Missing, Restart)):
-                raise _Unfinished(outcome)
-            last[:] = [outcome]
-            return tuple(outcome.writes), tuple(outcome.writes.values())
-
+    async def _try(self, keys: Tuple[str, ...], updater: _Updater) -> Complete:
         await call_api(self._container, "kvstorage", "updateallwithtime", {"keys": keys, "updater": updater})
-        done = last[0]
+        done = updater.complete()
         if done.writes:
             await self._update.publish(done.versions)
         return done

@@ -107,7 +107,7 @@ def test_the_time_never_goes_back_even_if_the_clock_does(tmp_path, monkeypatch):
 
 
 def test_a_commit_that_hangs_in_the_disk_has_an_unknown_outcome(tmp_path, monkeypatch):
-    monkeypatch.setattr(_storethread, "PATIENCE", 0.3)
+    monkeypatch.setattr(sqlitedb, "PATIENCE", 0.3)
     monkeypatch.setattr(_storethread, "UNCERTAIN", 0.7)
     release, write = threading.Event(), SqliteFile._write
 

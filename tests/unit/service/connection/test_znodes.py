@@ -120,7 +120,7 @@ def test_a_message_comes_back_and_others_are_refused():
 
 
 def update(*keys, updater=None, writes=()):
-    return Update(keys, updater or (lambda names, values, now: (names, values)), None, writes)
+    return Update(keys, updater or (lambda names, values, now: (names, values)), None, 0.0, writes)
 
 
 def test_updates_without_common_keys_with_what_runs_are_taken_together_and_none_overtakes():
