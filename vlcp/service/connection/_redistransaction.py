@@ -26,7 +26,7 @@ from vlcp.service.connection._redisscripts import (
     read_commands,
     snapshot_of,
 )
-from vlcp.service.kvdb.storage import PATIENCE, patience_left
+from vlcp.service.connection._storagecalls import PATIENCE, patience_left
 from vlcp.utils.exceptions import (
     StorageOutcomeUnknownException,
     StorageUnavailableException,

@@ -1,4 +1,5 @@
-"""The calls of a key-value store that follow from ``mgetwithcache`` and ``updateallwithtime`` (manual 4.4.2, 5.6.3)."""
+"""The calls of a key-value store that follow from ``mgetwithcache`` and ``updateallwithtime`` (manual 4.4.2, 5.6.3), and
+the time that these have."""
 
 from __future__ import annotations
 
@@ -9,6 +10,21 @@ from vlcp.utils.jsonencoder import plain_copy
 from vlcp.utils.kvcache import KVCache
 
 _CALLS = "get set delete mget mgetwithcache mset update mupdate updateall updateallwithtime listallkeys".split()
+
+PATIENCE = 2.0
+"""Seconds that a transaction waits for its store, counted from its arrival; then it is given up."""
+_SHORTEST = 0.5
+
+
+def patience_left(updater: Any, patience: float) -> float:
+    """Return for how many seconds a store may be waited for by a call that has just arrived.
+
+    A store that answers quickly is never given up, however much time earlier calls have taken.
+
+    :param updater: its attribute ``waited`` is the number of seconds that the caller has waited before
+    :param patience: seconds for all calls together
+    """
+    return max(patience - getattr(updater, "waited", 0.0), _SHORTEST)
 
 
 class StorageCalls:

@@ -12,7 +12,7 @@ from typing import Any, Callable, Deque, List, Optional, Set, Tuple
 
 from vlcp.event.core import POLLING_IN, PollEvent
 from vlcp.event.future import Future
-from vlcp.service.kvdb.storage import PATIENCE
+from vlcp.service.connection._storagecalls import PATIENCE
 from vlcp.utils.exceptions import StorageOutcomeUnknownException, StorageUnavailableException
 
 _logger = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from vlcp.protocol.zookeeper import jute
 from vlcp.service.connection import _znodes as znodes
 from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._sqlitebatch import Cache
+from vlcp.service.connection._storagecalls import patience_left
 from vlcp.service.connection._zkasking import Asker, ReplyLost
 from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, Update, finish, pick
 from vlcp.service.connection._zkpatience import Patrol, Verdicts
 from vlcp.service.connection._zktransaction import Transaction, ZooKeeperResultException
-from vlcp.service.kvdb.storage import patience_left
 from vlcp.utils.exceptions import StorageUnavailableException
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.notifier import Notification, UpdateNotification

@@ -21,9 +21,8 @@ from vlcp.server.module import Module, api
 from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._sqlitebatch import Cache, Entry, Evaluation, Update, evaluate
 from vlcp.service.connection._sqlitefile import Change, Conflict, Row, Snapshot, SqliteFile, Writes
-from vlcp.service.connection._storagecalls import StorageCalls
+from vlcp.service.connection._storagecalls import PATIENCE, StorageCalls, patience_left
 from vlcp.service.connection._storethread import Bridge, Job, StoreThread
-from vlcp.service.kvdb.storage import PATIENCE, patience_left
 from vlcp.utils.exceptions import StorageUnavailableException
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.notifier import Notification, Notifier, UpdateNotification

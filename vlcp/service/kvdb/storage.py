@@ -22,7 +22,8 @@ uses two of them:
       same thing twice may repeat it
 
     The time is counted from the call, also while it waits for other transactions. An updater may have an attribute
-    ``waited``, the seconds that its caller has spent in former calls for the same purpose: see :func:`patience_left`.
+    ``waited``, the seconds that its caller has spent in former calls for the same purpose: they count too, but a store that
+    answers quickly is never given up.
 
 ``mgetwithcache(keys, cache=None)``
     The values of ``keys`` at one moment, as ``(values, cache)``. A value that is in ``cache`` and did not
@@ -37,26 +38,8 @@ The module behind ``updatenotifier`` answers ``createnotifier()`` with a :class:
 
 from __future__ import annotations
 
-from typing import Any
-
 from vlcp.server.module import proxy
 
-__all__ = ["PATIENCE", "KVStorage", "patience_left"]
-
-PATIENCE = 2.0
-"""Seconds that a transaction waits for its store, counted from its arrival; then it is given up."""
-_SHORTEST = 0.5
-
-
-def patience_left(updater: Any, patience: float) -> float:
-    """Return for how many seconds a store may be waited for by a call that has just arrived.
-
-    A store that answers quickly is never given up, however much time earlier calls have taken.
-
-    :param updater: its attribute ``waited`` is the number of seconds that the caller has waited before
-    :param patience: seconds for all calls together
-    """
-    return max(patience - getattr(updater, "waited", 0.0), _SHORTEST)
-
+__all__ = ["KVStorage"]
 
 KVStorage = proxy("KVStorage", "vlcp.service.connection.sqlitedb.SQLiteDB")
