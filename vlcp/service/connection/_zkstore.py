@@ -18,7 +18,7 @@ from vlcp.service.connection._zkasking import Asker, ReplyLost
 from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, Update, finish, pick
 from vlcp.service.connection._zkpatience import Patrol, Verdicts
 from vlcp.service.connection._zktransaction import Transaction, ZooKeeperResultException
-from vlcp.utils.exceptions import StorageUnavailableException
+from vlcp.utils.exceptions import StorageOutcomeUnknownException, StorageUnavailableException
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.notifier import Notification, UpdateNotification
 
@@ -228,17 +228,18 @@ class ZkStore(Asker):
                 self.container.subroutine(self._serve(batch), False)
 
     async def _serve(self, batch: List[Update]) -> None:
-        failure: Optional[BaseException] = StorageUnavailableException("zookeeperdb is being unloaded")
+        failure: Optional[BaseException] = None
+        ended = False
         try:
             await self._run(batch)
-            failure = None
+            ended = True
         except Exception as error:
-            failure = error
+            failure, ended = error, True
         finally:
             self._running -= 1
             self._busy.difference_update(*(update.locks for update in batch))
             for update in batch:
-                finish(update, failure or update.error)
+                finish(update, (failure or update.error) if ended else _interrupted(update))
             if isinstance(failure, ReplyLost):
                 self._give_up(failure)
             self._start_batches()
@@ -247,7 +248,7 @@ class ZkStore(Asker):
         try:
             await Transaction(self, batch).run()
         except Exception as error:
-            if len(batch) == 1 or isinstance(error, StorageUnavailableException):
+            if len(batch) == 1 or isinstance(error, (StorageUnavailableException, StorageOutcomeUnknownException)):
                 raise
             _logger.debug("zookeeperdb: transactions run one by one after: %s", error)
             await self._run_single(batch)
@@ -371,3 +372,10 @@ class ZkStore(Asker):
             for name in reply.value[0]
             if name.startswith(prefix)
         ]
+
+
+def _interrupted(update: Update) -> Exception:
+    """Return the outcome of a transaction that was under way when the module was unloaded."""
+    if update.committing:
+        return StorageOutcomeUnknownException("zookeeperdb was unloaded while the transaction was committed")
+    return StorageUnavailableException("zookeeperdb is being unloaded")
