@@ -51,6 +51,19 @@ class ApiDirectory:
         real = self.aliases.get(name, name)
         return name == PUBLIC or real in self.handlers or real in self.expected or name in self.expected
 
+    def offering(self, name: str) -> List[str]:
+        """Return the service names of the running modules that have an API of this name, in the order of their start."""
+        return [target for target, handler in self.handlers.items() if handler.definitions(name)]
+
+    def describe(self) -> Dict[str, Dict[str, Tuple[str, dict]]]:
+        """Return ``{service name: {API: (text, JSON schema of the parameters)}}``, with public APIs under ``public``."""
+        found: Dict[str, Dict[str, Tuple[str, dict]]] = {}
+        for target, handler in self.handlers.items():
+            for name, described in handler.describe().items():
+                public = name.startswith(PUBLIC + "/")
+                found.setdefault(PUBLIC if public else target, {})[name.rpartition("/")[2]] = described
+        return found
+
     def find(self, target: str, name: str, params: dict) -> Optional[Tuple[ModuleAPIHandler, ApiDef]]:
         """Return the handler and the definition that answer a call; None if no running handler is responsible.
 
@@ -172,6 +185,15 @@ class ModuleAPIHandler(RoutineContainer):
     def definitions(self, name: str) -> List[ApiDef]:
         """Return the definitions of an API in the order in which they are asked."""
         return self._definitions.get(name, [])
+
+    def describe(self) -> Dict[str, Tuple[str, dict]]:
+        """Return ``{API: (text, JSON schema of the parameters)}``; of several definitions the first."""
+        described = {}
+        for name, (first, *_) in self._definitions.items():
+            signature = getattr(first.handler, "signature", None)
+            schema = {"type": "object"} if signature is None else signature.json_schema()
+            described[name] = ((first.discoverinfo or {}).get("description", ""), schema)
+        return described
 
     def choose(self, name: str, params: dict) -> Optional[ApiDef]:
         """Return the definition that answers a call, None if there is no such API.

@@ -22,7 +22,7 @@ Modules know each other by name only and talk by :func:`call_api` and :class:`Mo
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, List, Optional, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar, Union
 
 from vlcp.config import Configurable, configbase, manager
 from vlcp.event.connection import Connection
@@ -59,15 +59,36 @@ __all__ = [
     "call_api",
     "create_discover_info",
     "depend",
+    "describe_apis",
     "findModule",
     "getAPIResult",
     "get_api_result",
+    "offering",
     "proxy",
     "publicapi",
     "send_api",
 ]
 
 _Class = TypeVar("_Class", bound=type)
+
+
+def offering(scheduler: Any, name: str) -> List[str]:
+    """Return the names of the running modules that have a certain API, as ``metrics``, in the order of their start.
+
+    :param scheduler: the scheduler that the modules run in
+    :param name: name of the API
+    """
+    return directory_of(scheduler).offering(name)
+
+
+def describe_apis(scheduler: Any) -> Dict[str, Dict[str, Tuple[str, dict]]]:
+    """Return what the running modules offer: ``{module: {API: (text, JSON schema of the parameters)}}``.
+
+    Public APIs are those of the module ``public``.
+
+    :param scheduler: the scheduler that the modules run in
+    """
+    return directory_of(scheduler).describe()
 
 
 def depend(*args: Any) -> Callable[[_Class], _Class]:

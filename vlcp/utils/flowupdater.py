@@ -97,6 +97,9 @@ class FlowUpdater(RoutineContainer):
         """
         return True
 
+    def hear_change(self) -> None:
+        """Called at once when an object that a walker has saved changes in the database."""
+
     async def restart_walk(self) -> None:
         """Run all walkers again."""
         self._restart = True
@@ -185,6 +188,7 @@ class FlowUpdater(RoutineContainer):
             event = await updates
             self._touched.add(event.key)
             if event.key in self._users:
+                self.hear_change()
                 self._notify(FlowUpdaterNotification.DATAUPDATED)
 
     async def _update(self, touched: Set[str], forced: Dict[str, Any], restart: bool, due: bool) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections import Counter
 from typing import Any, Dict, Iterable, List, Optional, Tuple
+from weakref import WeakSet
 
 from vlcp.event.connection import Client, TcpServer
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module, api
 from vlcp.service.connection._endpoints import Endpoint, endpoints
+from vlcp.utils.metrics import GAUGE, Metric
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class TcpServerBase(Module):
         super().__init__(server)
         self.protocolclass = protocolclass
         self._managed: Dict[Any, None] = {}
+        self._known: WeakSet = WeakSet()
         self._running: List[Tuple[Endpoint, Any]] = [(one, self._create(one)) for one in self._endpoints()]
         self.connections.extend(connection for _, connection in self._running)
         self.create_api(
@@ -51,6 +55,7 @@ class TcpServerBase(Module):
             api(self.startlisten, self.apiroutine),
             api(self.updateconfig, self.apiroutine),
             api(self.getconnections),
+            api(self.metrics),
         )
 
     @classmethod
@@ -93,8 +98,7 @@ class TcpServerBase(Module):
             if not hasattr(protocol, key):
                 self._warn_unknown(protocol, endpoint, key)
             setattr(protocol, key, value)
-        if endpoint.settings["connmanage"]:
-            self._manage(protocol)
+        self._follow(protocol, self._managed if endpoint.settings["connmanage"] else {})
         return protocol
 
     def _warn_unknown(self, protocol: Any, endpoint: Endpoint, key: str) -> None:
@@ -102,16 +106,21 @@ class TcpServerBase(Module):
         hint = f"; did you mean {near[0]!r}?" if near else ""
         logger.warning("%s: unknown protocol setting %r for %s%s", self.configkey, key, endpoint.url, hint)
 
-    def _manage(self, protocol: Any) -> None:
-        """Keep the list of connections up to date by the hooks of their protocol object."""
+    def _follow(self, protocol: Any, managed: Dict[Any, None]) -> None:
+        """Know the connections by the hooks of their protocol object.
+
+        :param managed: a list to keep them in, too
+        """
         first, last = protocol.init, protocol.final
 
         async def init(connection: Any) -> None:
-            self._managed[connection] = None
+            self._known.add(connection)
+            managed[connection] = None
             await first(connection)
 
         async def final(connection: Any) -> None:
-            self._managed.pop(connection, None)
+            self._known.discard(connection)
+            managed.pop(connection, None)
             await last(connection)
 
         protocol.init, protocol.final = init, final
@@ -179,6 +188,13 @@ class TcpServerBase(Module):
         :param vhost: name of a virtual host, '' for the default one, None for all
         """
         return [one for one in self._managed if one.connected and vhost in (None, one.protocol.vhost)]
+
+    def metrics(self):
+        """Return the number of connections; see :class:`~vlcp.utils.metrics.Metric`."""
+        name = self.get_service_name()
+        counts = Counter(connection.protocol.vhost for connection in self._known if connection.connected)
+        samples = [({"server": name, "vhost": vhost}, count) for vhost, count in sorted(counts.items())]
+        return [Metric("vlcp_connections", GAUGE, "Connections of a server that are open.", samples)]
 
     def _selected(self, vhost: Optional[str]) -> List[Any]:
         return [connection for endpoint, connection in self._running if vhost in (None, endpoint.vhost)]

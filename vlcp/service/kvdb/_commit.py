@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Awaitable, Callable, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 from vlcp.server.module import call_api
+from vlcp.service.kvdb._counts import COMMITTED, FAILED, RESTARTED, TransactionCounts
 from vlcp.service.kvdb._txn.attempt import Body, Missing, Restart, attempt, run_updater
 from vlcp.service.kvdb._txn.indexes import Complete, check_purity, run_transaction
 from vlcp.service.kvdb._update import UpdateRoutine
@@ -43,6 +44,7 @@ class _Updater:
     :param run_twice: check that it depends on nothing but its arguments
     :param shared: write the form of VLCP 2
     :param waited: seconds that earlier tries of the same transaction took
+    :ivar runs: how often it was called
     """
 
     def __init__(self, body: Body, run_twice: bool, shared: bool, waited: float) -> None:
@@ -51,8 +53,10 @@ class _Updater:
         self._shared = shared
         self._last: Optional[Complete] = None
         self.waited = waited
+        self.runs = 0
 
     def __call__(self, names: Sequence[str], values: Sequence[Any], timestamp: int) -> Tuple[Any, Any]:
+        self.runs += 1
         if self._run_twice:
             _check(self._body, names, values, timestamp)
         outcome = run_transaction(self._body, names, values, timestamp, self._shared)
@@ -115,6 +119,7 @@ class Committer:
     :param update: the update routine
     :param run_twice: run every transaction twice on copies, and refuse it when the results differ
     :param shared: write the form of VLCP 2
+    :ivar counts: what was carried out
     """
 
     def __init__(self, container: Any, update: UpdateRoutine, run_twice: bool, shared: bool) -> None:
@@ -123,6 +128,7 @@ class Committer:
         self._update = update
         self._run_twice = run_twice
         self._shared = shared
+        self.counts = TransactionCounts()
 
     async def commit(self, transaction: Transaction, maxtime: Optional[float]) -> Any:
         """Carry out a transaction; return its result.
@@ -166,6 +172,18 @@ class Committer:
         return None if maxtime is None else self._scheduler.current_time + maxtime
 
     async def _commit(self, transaction: Transaction, deadline: Optional[float]) -> Any:
+        begin, result = self._scheduler.current_time, FAILED
+        try:
+            value = await self._repeat(transaction, deadline)
+            result = COMMITTED
+        except AsyncTransactionLockException:
+            result = RESTARTED
+            raise
+        finally:
+            self.counts.ended(result, self._scheduler.current_time - begin)
+        return value
+
+    async def _repeat(self, transaction: Transaction, deadline: Optional[float]) -> Any:
         wanted, waited = dict.fromkeys(transaction.keys), 0.0
         while True:
             began = self._scheduler.current_time
@@ -188,7 +206,10 @@ class Committer:
             return done.result
 
     async def _try(self, keys: Tuple[str, ...], updater: _Updater) -> Complete:
-        await call_api(self._container, "kvstorage", "updateallwithtime", {"keys": keys, "updater": updater})
+        try:
+            await call_api(self._container, "kvstorage", "updateallwithtime", {"keys": keys, "updater": updater})
+        finally:
+            self.counts.runs += updater.runs
         done = updater.complete()
         if done.writes:
             await self._update.publish(done.versions)

@@ -20,7 +20,11 @@ from vlcp.service.kvdb._update import Request, UpdateRoutine, saver
 from vlcp.service.kvdb.redisnotifier import UpdateNotifier
 from vlcp.service.kvdb.storage import KVStorage
 from vlcp.utils.dataobject import DataObjectUpdateEvent, ReferenceObject
-from vlcp.utils.exceptions import StaleResultException, StorageUnavailableException
+from vlcp.utils.exceptions import ModuleAPICallTimeoutException, StaleResultException, StorageUnavailableException
+from vlcp.utils.metrics import GAUGE, single
+
+_READINESS_KEY = "vlcp.readiness"
+_READY_SECONDS = 3.0
 
 
 @withIndices()
@@ -70,6 +74,8 @@ class ObjectDB(Module):
             api(self.asynctransact, self.apiroutine),
             api(self.writewalk, self.apiroutine),
             api(self.asyncwritewalk, self.apiroutine),
+            api(self.metrics),
+            api(self.ready, self.apiroutine),
         )
 
     async def load(self, container: Any) -> None:
@@ -302,3 +308,16 @@ class ObjectDB(Module):
             return walker_transaction(keys, walker, withtime)
 
         return await self._committer.commit_restarting(factory, None, maxtime)
+
+    def metrics(self):
+        """Return the numbers of transactions and of the mirror; see :class:`~vlcp.utils.metrics.Metric`."""
+        mirrored = single("vlcp_mirrored_keys", GAUGE, "Keys of the database that are followed.", len(self._update.mirror))
+        return [*self._committer.counts.metrics(), mirrored]
+
+    async def ready(self):
+        """Return None when the store can be read, else why not."""
+        try:
+            await call_api(self.apiroutine, "kvstorage", "mgetwithcache", {"keys": (_READINESS_KEY,)}, _READY_SECONDS)
+        except (StorageUnavailableException, ModuleAPICallTimeoutException) as error:
+            return "the store cannot be read: %s" % (error,)
+        return None

@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any, Collection, Dict, Mapping, Optional, Tuple, Type
 
+from vlcp.server.module import ModuleLoadException
 from vlcp.utils.dataobject import AlreadyExistsException
 from vlcp.utils.exceptions import (
     APINotFoundException,
@@ -34,6 +35,7 @@ _STATUS: Tuple[Tuple[Type[BaseException], int], ...] = (
     (APIRejectedException, 404),
     (StorageUnavailableException, 503),
     (StorageOutcomeUnknownException, 503),
+    (ModuleLoadException, 400),
     (ModuleAPICallTimeoutException, 504),
     (TransactionTimeoutException, 504),
     (TransactionFailedException, 503),

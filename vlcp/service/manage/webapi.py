@@ -10,14 +10,18 @@ import traceback
 from typing import Any, Dict, Optional, Set
 
 from vlcp.config import defaultconfig
-from vlcp.server.module import Module, call_api, depend
+from vlcp.server.module import Module, api, call_api, depend, describe_apis
 from vlcp.service.connection import httpserver
+from vlcp.service.manage._openapi import document
 from vlcp.service.manage._params import extend_types, is_other_site, is_own_host, one_line, parse_json, status_of
 from vlcp.utils.http import Environment, HttpExitException, HttpHandler, HttpInputException, host_name
 from vlcp.utils.jsonencoder import JsonFormat
+from vlcp.utils.metrics import COUNTER, Counters, Metric
 
 logger = logging.getLogger(__name__)
 
+_NOT_FOUND = (400, 403, 404)
+"statuses whose calls may have any name, so that counting each would cost memory without end"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -38,6 +42,7 @@ class WebAPIHandler(HttpHandler):
         prefix = re.escape(("/" + root + "/" if root else "/").encode("utf-8"))
         host = self.parent.hostbind
         self.dispatcher.route(prefix + rb"([^/]+)/([^/]+)/?", self._call, self, host, None, self.parent.acceptmethods)
+        self.dispatcher.route(prefix + rb"openapi\.json", self._describe, self, host, None, [b"GET", b"HEAD"])
         return super().start(asyncStart)
 
     async def _call(self, env: Environment) -> None:
@@ -52,6 +57,21 @@ class WebAPIHandler(HttpHandler):
             await self._authenticate(env, target, name, params)
             if not env.sent:
                 await self.apiHandler(env, target, name, **params)
+                self.parent.count(names, 200)
+        except HttpExitException:
+            raise
+        except Exception as error:
+            await self._fail(env, names, error)
+
+    async def _describe(self, env: Environment) -> None:
+        """Answer with the OpenAPI document of all modules that may be called."""
+        names = "webapi/openapi"
+        try:
+            self._check_site(env)
+            await self._authenticate(env, "webapi", "openapi", {})
+            if not env.sent:
+                env.header(b"Content-Type", b"application/json")
+                env.outputdata(json.dumps(self.parent.openapi(), default=str))
         except HttpExitException:
             raise
         except Exception as error:
@@ -88,8 +108,7 @@ class WebAPIHandler(HttpHandler):
         return {name.lower().strip("[]") for name in names}
 
     def _check_target(self, target: str) -> None:
-        allowed, denied = self.parent.allowtargets, self.parent.denytargets
-        if target not in allowed if allowed is not None else target in (denied or ()):
+        if not self.parent.may_be_called(target):
             raise _Refused("calls of module %r are not allowed" % (target,))
 
     async def _params(self, env: Environment) -> Dict[str, Any]:
@@ -116,7 +135,7 @@ class WebAPIHandler(HttpHandler):
             request = {"env": env, "targetname": target, "name": name, "params": params}
             try:
                 await call_api(self, parent.authtarget, parent.authmethod, request, parent.timeout)
-            except HttpExitException:
+            except (HttpExitException, HttpInputException):
                 raise
             except Exception as error:
                 if status_of(error) != 500:
@@ -129,15 +148,18 @@ class WebAPIHandler(HttpHandler):
             logger.error("API call %s failed", names, exc_info=error)
         else:
             logger.info("API call %s refused with %d: %s", names, status, one_line(error))
+        self.parent.count(names, status)
         if env.sent:
             return
+        challenge = getattr(error, "challenge", None)
+        headers = [] if challenge is None else [(b"WWW-Authenticate", challenge)]
         if not self.parent.errordetails:
-            await env.error(status)
+            await env.error(status, headers=headers)
             return
         answer = {"error": one_line(error)}
         if self.parent.errortrace:
             answer["trace"] = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        env.start_response(status, [(b"Content-Type", b"application/json")])
+        env.start_response(status, [(b"Content-Type", b"application/json"), *headers])
         env.outputdata(json.dumps(answer))
 
 
@@ -196,5 +218,32 @@ class WebAPI(Module):
     def __init__(self, server: Any) -> None:
         super().__init__(server)
         self.machine_name = socket.gethostname().lower()
+        self._calls = Counters("module", "api", "status")
         self.apiroutine = WebAPIHandler(self)
         self.routines.append(self.apiroutine)
+        self.create_api(api(self.openapi), api(self.metrics))
+
+    def may_be_called(self, target: str) -> bool:
+        """Tell whether ``allowtargets`` and ``denytargets`` let a module be called."""
+        if self.allowtargets is not None:
+            return target in self.allowtargets
+        return target not in (self.denytargets or ())
+
+    def count(self, names: str, status: int) -> None:
+        """Count a call; names that no module has are counted as one.
+
+        :param names: ``module/api``
+        :param status: status of the answer
+        """
+        module, _, name = names.partition("/")
+        self._calls.add(*(("", "") if status in _NOT_FOUND else (module, name)), str(status))
+
+    def metrics(self):
+        """Return the numbers of calls; see :class:`~vlcp.utils.metrics.Metric`."""
+        return [Metric("vlcp_api_calls", COUNTER, "Calls of the Web API by status.", self._calls.samples())]
+
+    def openapi(self):
+        """Return the OpenAPI 3.1 document of the APIs that may be called."""
+        described = describe_apis(self.scheduler)
+        offered = {target: apis for target, apis in described.items() if self.may_be_called(target)}
+        return document(offered, self.rootpath, self.authmethod is not None)

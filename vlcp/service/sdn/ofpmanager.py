@@ -33,6 +33,7 @@ from vlcp.service.sdn._flows.spec import Flow, goto_next
 from vlcp.service.sdn._flows.sync import SwitchSync, SyncSettings
 from vlcp.service.sdn._flows.tables import Allocation, ModuleRequest, allocate
 from vlcp.service.sdn._switchbook import RETURNED, TAKEN, SwitchBook
+from vlcp.service.sdn._switchreports import SwitchReports
 from vlcp.utils.exceptions import ModuleAPICallTimeoutException
 
 _logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class OpenflowManager(Module):
         super().__init__(server)
         self._book = SwitchBook()
         self._switches: Dict[Any, SwitchSync] = {}
+        reports = SwitchReports(self._switches)
         self._requests: Dict[str, ModuleRequest] = {}
         self._new: Set[str] = set()
         self._leaving: Dict[str, float] = {}
@@ -106,7 +108,9 @@ class OpenflowManager(Module):
             api(self.acquiretable, self.apiroutine),
             api(self.unacquiretable, self.apiroutine),
             api(self.lastacquiredtables),
-            api(self.flowstatus),
+            api(reports.flowstatus),
+            api(reports.metrics),
+            api(reports.ready),
         )
 
     async def load(self, container: Any) -> None:
@@ -382,17 +386,3 @@ class OpenflowManager(Module):
             return None
         found = self._tables[vhost]
         return [list(row) for row in found.tables], {path: [list(row) for row in rows] for path, rows in found.paths.items()}
-
-    def flowstatus(self, datapathid=None, vhost=None):
-        """Tell for each switch what the flow engine has done and what it owes.
-
-        :param datapathid: None for every switch
-        :param vhost: None for every vHost
-        :return: list of {datapathid, vhost, epoch, bundles, holding, waiting_for, installed: {flows, groups}, owed,
-            refused: [{row, reason, owners}], drift: {checks, repaired}}
-        """
-        return [
-            {"datapathid": connection.openflow_datapathid, "vhost": connection.protocol.vhost, **switch.describe()}
-            for connection, switch in self._switches.items()
-            if datapathid in (None, connection.openflow_datapathid) and vhost in (None, connection.protocol.vhost)
-        ]

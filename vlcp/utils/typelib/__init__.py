@@ -29,6 +29,7 @@ from typing_extensions import NotRequired, TypedDict
 from vlcp.utils.exceptions import APIParameterException, TypeMismatchException
 from vlcp.utils.typelib import _conversions
 from vlcp.utils.typelib._conversions import Mismatch, integer, ipv4_number, ipv4_text
+from vlcp.utils.typelib._schema import property_schema
 
 __all__ = [
     "ApiSignature",
@@ -361,6 +362,20 @@ class ApiSignature:
         if return_type is not inspect.Parameter.empty:
             result["return_type"] = describe_type(return_type)
         return result
+
+    def json_schema(self) -> dict:
+        """Return the JSON Schema of an object with the parameters of a call; types that are not checked allow anything."""
+        properties = {p.name: self._property(self._types[p.name], p.default) for p in self._parameters}
+        properties.update((key.lstrip("?"), self._property(spec, None)) for key, spec in (self._extra_type or {}).items())
+        required = [p.name for p in self._parameters if p.default is p.empty]
+        required += [key for key in self._extra_type or () if not key.startswith("?")]
+        schema: dict = {"type": "object", "properties": properties, "additionalProperties": self._extra is not None}
+        return {**schema, "required": required} if required else schema
+
+    @staticmethod
+    def _property(annotation: Any, default: Any) -> dict:
+        compiled = None if annotation is inspect.Parameter.empty else compile_type(annotation)
+        return property_schema(compiled, default)
 
     def _describe_parameter(self, parameter: inspect.Parameter) -> dict:
         result: dict = {"name": parameter.name, "optional": parameter.default is not parameter.empty}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+from vlcp.utils.metrics import Histogram
+
 
 class SyncSettings(NamedTuple):
     """``audit_s`` seconds between checks of the switch, None for none; every ``full_audit``-th compares all rows;
@@ -16,7 +18,11 @@ class SyncSettings(NamedTuple):
 
 
 class SwitchStatus:
-    """Counters of one switch for ``openflowmanager/flowstatus``."""
+    """Counters of one switch for ``openflowmanager/flowstatus`` and ``metrics``.
+
+    :ivar latency: seconds from when this controller heard of a change in the database until the switch had
+        acknowledged what followed from it
+    """
 
     def __init__(self) -> None:
         self.checks = 0
@@ -24,3 +30,20 @@ class SwitchStatus:
         self.batches = 0
         self.bundles = 0
         self.in_flight = 0
+        self.latency = Histogram()
+        self._heard_at: Optional[float] = None
+
+    def hear(self, now: float) -> None:
+        """A change in the database is known since ``now``; an earlier one that is not acknowledged yet counts."""
+        if self._heard_at is None:
+            self._heard_at = now
+
+    def take_heard(self) -> Optional[float]:
+        """Return since when changes are known that are sent now, None for none; later ones are counted anew."""
+        heard, self._heard_at = self._heard_at, None
+        return heard
+
+    def acknowledged(self, heard: Optional[float], now: float) -> None:
+        """The switch has acknowledged at ``now`` what :meth:`take_heard` returned ``heard`` for."""
+        if heard is not None:
+            self.latency.observe(now - heard)

@@ -237,6 +237,7 @@ class SwitchSync(RoutineContainer):
     async def _send_pending(self) -> None:
         changes = self.ledger.pending(self._now())
         cleanup = self._cleanup(changes)
+        heard = self.status.take_heard()
         if not changes.total and not cleanup.other_epochs:
             return
         self.status.in_flight = changes.total
@@ -248,6 +249,7 @@ class SwitchSync(RoutineContainer):
         finally:
             self.status.in_flight = 0
         self.ledger.settle(changes, errors, self._now())
+        self.status.acknowledged(heard, self._now())
         self._settle_groups(changes, cleanup, errors)
         self._log_refusals(errors)
         if cleanup.other_epochs:

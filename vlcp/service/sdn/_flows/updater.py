@@ -63,6 +63,10 @@ class RowUpdater(FlowUpdater):
         """Return the rows of one part; must depend on nothing but the part."""
         return ()
 
+    def hear_change(self) -> None:
+        """Count from now how long the switch takes to follow."""
+        self.switch.status.hear(self.scheduler.current_time)
+
     async def main(self) -> None:
         """Main coroutine"""
         if self.follows_view:
