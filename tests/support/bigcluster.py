@@ -1,0 +1,126 @@
+"""A cluster of three hypervisors with many logical ports over 10 VXLAN networks: made, measured, changed and removed.
+
+The bridges have dummy ports, so that the switches themselves cost little.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Callable, Iterator
+
+from support.networks import add_tunnels, settle
+
+from vlcp.lab.hypervisor import Hypervisor
+from vlcp.lab.topology import Lab
+
+HOSTS = 3
+NETWORKS = 10
+CALL = 500
+TICKS = os.sysconf("SC_CLK_TCK")
+TIMEOUT_S = 300
+
+
+def cpu_s(host: Hypervisor) -> float:
+    """Return the processor seconds that a hypervisor's controller has used."""
+    with open(f"/proc/{host.controller.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory_mib(host: Hypervisor) -> float:
+    """Return the resident memory of a hypervisor's controller in MiB."""
+    with open(f"/proc/{host.controller.pid}/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def port(number: int) -> dict[str, str]:
+    """Return the parameters of a logical port."""
+    network = f"net{number % NETWORKS}"
+    mac = f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}"
+    return {"id": f"p{number}", "logicalnetwork": network, "subnet": network, "mac_address": mac}
+
+
+def add_dummies(lab: Lab, ports: int) -> None:
+    """Add a dummy interface for each port to the bridges in turn, in one transaction for each bridge."""
+    for place, host in enumerate(lab.hosts.values()):
+        arguments: list[str] = []
+        for number in range(place, ports, len(lab.hosts)):
+            arguments += ["--", "add-port", "br0", f"d{number}", "--", "set", "Interface", f"d{number}", "type=dummy"]
+            arguments += [f"external_ids:iface-id=p{number}"]
+        host.vsctl(*arguments[1:], timeout_s=120)
+    settle(lab)
+
+
+def add_networks(lab: Lab) -> None:
+    """Create the networks, each with a subnet of its name."""
+    add_tunnels(lab)
+    names = [f"net{number}" for number in range(NETWORKS)]
+    _api(lab, "createlogicalnetworks", networks=[{"id": name, "physicalnetwork": "phys"} for name in names])
+    subnets = [{"id": name, "logicalnetwork": name, "cidr": f"10.{i}.0.0/16"} for i, name in enumerate(names)]
+    _api(lab, "createsubnets", subnets=subnets)
+
+
+def add_ports(lab: Lab, ports: int) -> None:
+    """Create the ports, 500 with each call: a ZooKeeper server refuses requests of more than 1 MiB."""
+    for begin in range(0, ports, CALL):
+        _api(lab, "createlogicalports", ports=[port(number) for number in range(begin, min(begin + CALL, ports))])
+
+
+def delete_ports(lab: Lab, ports: int) -> None:
+    """Delete the ports, 500 with each call."""
+    for begin in range(0, ports, CALL):
+        _api(lab, "deletelogicalports", ports=[{"id": f"p{number}"} for number in range(begin, min(begin + CALL, ports))])
+
+
+def _api(lab: Lab, name: str, **parameters: Any) -> Any:
+    return lab.hosts["hv1"].controller.api("viperflow", name, timeout_s=TIMEOUT_S, **parameters)
+
+
+def forwarded(host: Hypervisor) -> int:
+    """Return to how many of the ports a switch forwards: its own and those behind tunnels."""
+    return host.ofctl("dump-flows", "br0").count("dl_dst=02:00:00:00:")
+
+
+def wait_flows(lab: Lab, ports: int) -> None:
+    """Wait until every switch forwards to every port, and owes nothing.
+
+    :raises RuntimeError: it takes longer than :data:`TIMEOUT_S`
+    """
+    deadline = time.monotonic() + TIMEOUT_S
+    for host in lab.hosts.values():
+        while forwarded(host) != ports:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{host.name} forwards to {forwarded(host)} ports after {TIMEOUT_S} s, not to {ports}")
+            time.sleep(0.1)
+        host.wait_settled(TIMEOUT_S)
+
+
+def measure(lab: Lab, action: Callable[[], object], ports: int) -> tuple[float, list[float]]:
+    """Carry an action out and wait for the flows of so many ports; return seconds, and processor seconds of each controller."""
+    hosts = list(lab.hosts.values())
+    begin, used = time.monotonic(), [cpu_s(host) for host in hosts]
+    action()
+    wait_flows(lab, ports)
+    return time.monotonic() - begin, [cpu_s(host) - before for host, before in zip(hosts, used)]
+
+
+def change_ports(lab: Lab, first: int, a_minute: float, seconds: float) -> Iterator[float]:
+    """Create and delete ports from number ``first`` on, one after the other by each controller in turn, at an even rate.
+
+    Two thirds of the calls are of ports that are on another hypervisor than the controller that is called.
+
+    :return: yields the seconds that each call took
+    """
+    controllers = [host.controller for host in lab.hosts.values()]
+    begin = time.monotonic()
+    for number in range(int(a_minute * seconds / 60) // 2 * 2):
+        time.sleep(max(0.0, begin + number * 60 / a_minute - time.monotonic()))
+        called = time.monotonic()
+        controller, wanted = controllers[number % len(controllers)], port(first + number // 2 % HOSTS)
+        if number % 2 == 0:
+            controller.api("viperflow", "createlogicalport", **wanted)
+        else:
+            controller.api("viperflow", "deletelogicalport", id=wanted["id"])
+        yield time.monotonic() - called
