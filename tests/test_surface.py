@@ -22,7 +22,6 @@ OWED: tuple[str, ...] = (
     # routers
     # applications, console and remote calls
     "vlcp.service.debugging.console",
-    "vlcp.service.web.static",
     # hardware VTEP and Docker
     "vlcp.service.sdn.vtepcontroller",
     "vlcp.service.sdn.vxlanvtep",

@@ -13,7 +13,7 @@ from vlcp.protocol._http_events import (
     HttpResponseEvent,
     HttpTrailersReceived,
 )
-from vlcp.protocol._http_responses import read_piece
+from vlcp.protocol._http_responses import read_piece, stream_length
 from vlcp.protocol._http_side import BODY_HIGH_WATER, Side
 from vlcp.protocol._wire.http1 import DONE, ResponseReader
 from vlcp.protocol._wire.http1_messages import Body, ResponseHead
@@ -109,7 +109,8 @@ class ClientSide(Side):
             if b"content-length" in given:
                 length = int(given[b"content-length"])
             else:
-                length = len(stream) if hasattr(stream, "__len__") else CHUNKED
+                known = stream_length(stream)
+                length = CHUNKED if known is None else known
                 framing = (b"Transfer-Encoding", b"chunked") if length == CHUNKED else (b"Content-Length", b"%d" % length)
                 fields.append(framing)
             large = length == CHUNKED or length > protocol.useexpectsize

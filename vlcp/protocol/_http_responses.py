@@ -167,6 +167,16 @@ def is_compressible(headers: Iterable[Tuple[bytes, bytes]], defaults: Iterable[T
     return kind.startswith(b"text/") or b"json" in kind or b"javascript" in kind or b"xml" in kind
 
 
+def stream_length(stream: Any) -> Optional[int]:
+    """Return how many bytes a stream will give, None if that is not known before its end."""
+    if getattr(stream, "encoders", None):
+        return None
+    try:
+        return len(stream)
+    except TypeError:
+        return None
+
+
 def read_piece(stream: Any) -> Tuple[bytes, bool]:
     """Return (what the stream holds, True if that is all)."""
     try:
@@ -204,7 +214,8 @@ def stream_framing(
     """
     encoder = None
     given = [value for name, value in headers if name.lower() == b"content-length"]
-    length = int(given[0]) if given else len(stream) if hasattr(stream, "__len__") else CHUNKED
+    known = int(given[0]) if given else stream_length(stream)
+    length = CHUNKED if known is None else known
     if not disabled and (length == CHUNKED or length >= COMPRESS_FROM) and _compresses(head, code, headers, defaults):
         headers = with_content_encoding(headers, b"gzip")
         encoder = gzip_encoder(level=6)

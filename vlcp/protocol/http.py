@@ -27,7 +27,7 @@ from vlcp.protocol._http_events import (
     HttpStateChange,
     HttpTrailersReceived,
 )
-from vlcp.protocol._http_responses import date_time_string, error_page, escape, escape_b
+from vlcp.protocol._http_responses import accepts_gzip, date_time_string, error_page, escape, escape_b
 from vlcp.protocol._http_server import ServerSide
 from vlcp.protocol.protocol import Protocol
 
@@ -41,6 +41,7 @@ __all__ = [
     "HttpResponseEvent",
     "HttpStateChange",
     "HttpTrailersReceived",
+    "accepts_gzip",
     "date_time_string",
     "error_page",
     "escape",
@@ -251,8 +252,22 @@ class Http(Protocol):
         return status, [(b"Content-Type", b"text/html; charset=utf-8")], error_page(status)
 
     def refuse_unserved(self, event: HttpRequestEvent) -> None:
-        """Answer 404 to a request that nobody has taken."""
-        self.response_to(event.connection, event.xid, self.create_error_response(event.connection, event.xid, 404))
+        """Answer 404 to a request that nobody has taken, or what ``errorrewrite`` and ``errorredirect`` have for it."""
+        connection, location = event.connection, self.errorredirect.get(404)
+        target = self.errorrewrite.get(404)
+        if getattr(event, "for_error", False):
+            target = location = None
+        if target is not None:
+            path = target if isinstance(target, bytes) else target.encode("ascii")
+            identity = (connection, event.connmark, event.xid, self)
+            rewritten = HttpRequestEvent(event.host, path, b"GET", *identity, exchange=event.exchange, rewrites=1, for_error=True)
+            rewritten.kept = (404, [], ())
+            connection.scheduler.emergesend(rewritten)
+        elif location is not None:
+            value = location if isinstance(location, bytes) else location.encode("ascii")
+            self.start_response(connection, event.xid, 302, [(b"Location", value)], None)
+        else:
+            self.response_to(connection, event.xid, self.create_error_response(connection, event.xid, 404))
 
     # Asking
 

@@ -132,6 +132,11 @@ class Environment(SessionPart, RequestPart):
             raise ValueError("response to %r was started already" % (self,))
 
     @property
+    def status(self) -> Union[int, bytes]:
+        """The status that the response will have."""
+        return self._status
+
+    @property
     def sent(self) -> bool:
         """True as soon as the head of the response is on its way."""
         return self.closed or self._stream is not None
@@ -251,14 +256,15 @@ class Environment(SessionPart, RequestPart):
     ) -> None:
         """Answer with an error page, or with what ``errorrewrite`` and ``errorredirect`` have for the status.
 
-        :param allowredirect: use these two settings
+        :param allowredirect: use these two settings; they are not used for the error of an error's page
         :param close: end the response
         :param showerror: text shown on the page, if ``showerrorinfo`` is set
         """
         protocol = self.protocol
+        allowredirect = allowredirect and not getattr(self.event, "for_error", False)
         if allowredirect and status in protocol.errorrewrite:
             self.start_response(status, headers)
-            await self.rewrite(protocol.errorrewrite[status], b"GET")
+            await self._rewrite(protocol.errorrewrite[status], b"GET", True, for_error=True)
             return
         if allowredirect and status in protocol.errorredirect:
             await self.redirect(protocol.errorredirect[status])
@@ -283,27 +289,21 @@ class Environment(SessionPart, RequestPart):
         :raises HttpRewriteLoopException: rewritten too often
         :raises ValueError: the head was sent already
         """
-        self._check_not_sent()
         count = getattr(self.event, "rewrites", 0) + 1
         if count > _MOST_REWRITES:
             raise HttpRewriteLoopException("request rewritten %d times: %r" % (count, self))
+        await self._rewrite(path, method, keepresponse, rewrites=count)
+
+    async def _rewrite(self, path: Data, method: Optional[bytes], keepresponse: bool, **marks: Any) -> None:
+        self._check_not_sent()
         event = self.event
         target = path if isinstance(path, bytes) else path.encode("ascii")
         self.closed = True
-        rewritten = HttpRequestEvent(
-            event.host,
-            target,
-            method or event.method,
-            event.connection,
-            event.connmark,
-            event.xid,
-            event.createby,
-            exchange=event.exchange,
-            rewrites=count,
-        )
-        if keepresponse or self._cookies:
-            status, headers = (self._status, self._headers) if keepresponse else (200, [])
-            rewritten.kept = (status, headers, self._cookies)
+        identity = (event.connection, event.connmark, event.xid, event.createby)
+        marks.setdefault("rewrites", 1)
+        rewritten = HttpRequestEvent(event.host, target, method or event.method, *identity, exchange=event.exchange, **marks)
+        status, headers = (self._status, self._headers) if keepresponse else (200, [])
+        rewritten.kept = (status, headers, self._cookies)
         await self.container.wait_for_send(rewritten)
 
     startResponse = start_response

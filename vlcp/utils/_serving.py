@@ -22,28 +22,31 @@ async def serve(env: Environment, handler: Callable[[Environment], Any]) -> None
     connection is dropped instead, so that the client notices.
     """
     try:
-        result = handler(env)
-        if type(result) is CoroutineType or inspect.isawaitable(result):
-            await result
-    except HttpExitException:
-        pass  # The handler has ended by exit(); its response is as it left it.
+        try:
+            result = handler(env)
+            if type(result) is CoroutineType or inspect.isawaitable(result):
+                await result
+        except HttpExitException:
+            pass  # The handler has ended by exit(); its response is as it left it.
+        if not env.closed:
+            await env.close()
     except HttpInputException as error:
         logger.info("bad request: %s: %r", error, env)
         await _fail(env, error.status, str(error))
-        return
     except Exception as error:
         logger.exception("handler failed: %r", env)
         await _fail(env, 500, "%s: %s" % (type(error).__name__, error))
-        return
-    if not env.closed:
-        await env.close()
 
 
 async def _fail(env: Environment, status: int, text: str) -> None:
-    if env.sent:
-        await env.connection.reset(True, env.event.connmark)
-    else:
-        await env.error(status, showerror=text)
+    """Send an error page; without one, because the head is sent or the page fails too, drop the connection."""
+    try:
+        if not env.sent:
+            await env.error(status, showerror=text)
+            return
+    except Exception:
+        logger.exception("error page failed: %r", env)
+    await env.connection.reset(True, env.event.connmark)
 
 
 class _Begun:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import subprocess
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 
 import pytest
 from support.webserver import HttpThread
@@ -72,6 +73,19 @@ class Pages(HttpHandler):
         env.header(b"X-C", b"5", False)
         env.setcookie("k", "v", max_age=5, expires=0, secure=True, httponly=True)
         await env.writelines(["ä", "b"])
+
+    @HttpHandler.route(b"/boom")
+    async def boom(self, env):
+        raise KeyError("boom")
+
+    @HttpHandler.route(b"/badheader")
+    async def bad_header(self, env):
+        env.header("X-Bad", "a\r\nX-Split: b")
+
+    @HttpHandler.route(b"/badcookie")
+    async def bad_cookie(self, env):
+        env.setcookie("a", "ok")
+        env.setcookie("a", "b\r\nX-Split: c")
 
     @HttpHandler.route(b"/session")
     async def session_page(self, env):
@@ -268,6 +282,23 @@ def test_a_handler_that_is_closed_serves_no_more():
         assert ask(thread, "/page")[0] == 200
         thread.handlers[0].close()
         assert ask(thread, "/page")[0] == 404
+
+
+def test_a_header_that_would_split_the_response_is_an_error_of_the_handler(pages):
+    for _ in range(2):
+        status, headers, _ = ask(pages, "/badheader")
+        assert (status, headers["X-Split"]) == (500, None)
+        status, headers, _ = ask(pages, "/badcookie")
+        assert (status, headers["X-Split"], headers["Set-Cookie"]) == (500, None, "a=ok; Path=/")
+
+
+def test_an_error_page_that_fails_does_not_stop_the_server():
+    for target in (b"/missing", b"/boom", b"\xff bad"):
+        with HttpThread(Pages, errorrewrite={404: target, 500: target}) as thread:
+            for path in ("/boom", "/nowhere"):
+                with contextlib.suppress(OSError, HTTPException):
+                    assert ask(thread, path)[0] in (404, 500)
+            assert ask(thread, "/page")[0] == 200
 
 
 def test_a_session_that_no_module_keeps_is_an_error_of_the_handler(pages):
