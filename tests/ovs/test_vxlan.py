@@ -6,7 +6,7 @@ import time
 
 import pytest
 from support.capture import Capture
-from support.dhcpclients import request
+from support.dhcpclients import CLIENTS, request
 from support.networks import add_endpoint, add_network, add_tunnels, api, reaches, settle, stays_apart
 
 from vlcp.lab._shell import inside, run, wait_until
@@ -228,15 +228,27 @@ def test_a_new_tunnel_address_is_told_and_used(vxlan):
     assert reaches(*ends)
 
 
-def test_a_client_on_a_tunnelled_network_gets_its_address(vxlan, tmp_path):
-    lab = vxlan()
-    add_network(lab, "red", mtu=1450)
-    mac = lab.free_mac()
-    (port,) = api(lab, "createlogicalport", id="lp-vm", logicalnetwork="red", subnet="red", mac_address=mac)
-    client = lab.add_endpoint("vm", "hv2", "lp-vm", "red", None, mac)
+def test_every_dhcp_client_is_served_on_its_own_host_and_then_reached_across(vxlan, tmp_path):
+    lab = vxlan(config={"module.dhcpserver.leasetime": 3600})
+    api(lab, "createlogicalnetwork", physicalnetwork="phys", id="red", mtu=1450, domain_name="lab.example")
+    routes = [["10.0.0.0/8", "192.168.1.9"]]
+    api(lab, "createsubnet", logicalnetwork="red", cidr="192.168.1.0/24", gateway="192.168.1.1", id="red", host_routes=routes)
+    clients, ports = {}, {}
+    for client, host in zip(CLIENTS, ("hv1", "hv2", "hv2")):
+        mac = lab.free_mac()
+        (ports[client],) = api(lab, "createlogicalport", id=client, logicalnetwork="red", subnet="red", mac_address=mac)
+        clients[client] = lab.add_endpoint(f"c-{client}", host, client, "red", None, mac)
     settle_all(lab)
-    answer = request("dhclient", client, tmp_path)
-    assert (answer["ip"], answer["mtu"]) == (port["ip_address"], "1450")
+    with Capture(lab.plan.namespace("net"), "under") as underlay:
+        answers = {client: request(client, endpoint, tmp_path) for client, endpoint in clients.items()}
+    assert not [line for line in underlay.lines if "BOOTP/DHCP" in line]
+    for client, answer in answers.items():
+        assert (answer["ip"], answer["mtu"]) == (ports[client]["ip_address"], "1450"), client
+        assert "192.168.1.9" in answer["routes"] or answer["routes"].replace(",", " ").split()[2:6] == ["192", "168", "1", "9"]
+        run(["ip", "-n", clients[client].namespace, "address", "replace", answer["ip"] + "/24", "dev", "eth0"])
+    for source in CLIENTS:
+        for target in set(CLIENTS) - {source}:
+            assert clients[source].ping(answers[target]["ip"], 2, interval_s=0.05, wait_s=2).received > 0, (source, target)
 
 
 def test_a_switch_that_restarts_gets_its_tunnels_back(vxlan):
