@@ -19,6 +19,7 @@ MODES = {
     "both": {"module.vxlancast.learning": True, "module.vxlancast.prepush": True},
     "first-upload": {"module.vxlancast.learning": False, "module.vxlancast.prepush": False},
 }
+OTHER_MODES = ("both", "first-upload")
 MODULES = ("vxlancast.VXLANCast", "arpresponder.ARPResponder", "dhcpserver.DHCPServer")
 
 
@@ -120,8 +121,9 @@ def test_large_packets_of_the_inner_mtu_pass_unfragmented_and_carry_the_vni(vxla
     assert len([line for line in capture.lines if f"vni {vni}" in line]) >= 6
 
 
-def test_a_port_moves_to_another_host_while_pinged(vxlan):
-    lab = vxlan(hosts=3)
+@pytest.mark.parametrize("mode", ["prepush", "learning", *(pytest.param(mode, marks=pytest.mark.soak) for mode in OTHER_MODES)])
+def test_a_port_moves_to_another_host_while_pinged(vxlan, mode):
+    lab = vxlan(hosts=3, config=MODES[mode])
     add_network(lab, "red")
     mover, on_new, on_third = (add_endpoint(lab, name, "red", host) for name, host in (("m", "hv1"), ("n", "hv2"), ("t", "hv3")))
     on_old = add_endpoint(lab, "o", "red", "hv1")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import struct
 from typing import Any, Iterable, List, Optional, Set, Tuple
 
 from vlcp.config import defaultconfig
 from vlcp.server.module import call_api, depend
 from vlcp.service.kvdb import objectdb
 from vlcp.service.sdn import ofpportmanager
+from vlcp.service.sdn._arp_frames import question
 from vlcp.service.sdn._flows.fields import parse_value
 from vlcp.service.sdn._flows.lifecycle import SwitchModule
 from vlcp.service.sdn._flows.packets import packet_out
@@ -20,18 +20,6 @@ from vlcp.service.sdn._flows.view import PortRecord, SwitchView, ViewChange
 _logger = logging.getLogger(__name__)
 
 _READY_S = 30.0
-_ARP = struct.Struct("!6s6sHHHBBH6sI6sI")
-_BROADCAST = b"\xff" * 6
-
-
-def question(mac: int, ip: int) -> bytes:
-    """Return the frame that asks all stations for the sender's own address (RFC 5227 section 3, an announcement).
-
-    :param mac: address of the sender, as a number
-    :param ip: the IPv4 address, as a number
-    """
-    sender = mac.to_bytes(6, "big")
-    return _ARP.pack(_BROADCAST, sender, 0x0806, 1, 0x0800, 6, 4, 1, sender, ip, bytes(6), ip)
 
 
 class FreeARPUpdater(RowUpdater):
@@ -80,11 +68,12 @@ class FreeARPUpdater(RowUpdater):
             if timed_out or not ready or self._told.get(port.key) != (port.port_no, port.network, port.mac, port.ip):
                 continue
             try:
-                frame = question(port.mac or 0, parse_value("arp_tpa", port.ip))
+                ip = parse_value("arp_tpa", port.ip)
             except ValueError as error:
                 _logger.error("%s is not announced: %s", port.key, error)
                 return
             fields = set_field(in_net=port.net_no, out_net=port.net_no, out_port=uplink, flags=FLAG_LOCAL)
+            frame = question(port.mac or 0, ip, ip, None)
             self.send_packets([packet_out(self.switch.encoder, frame, (*fields, resubmit("egress")))])
 
 

@@ -21,6 +21,7 @@ from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
 from vlcp.service.sdn._members import Members
+from vlcp.service.sdn._vxlan_announce import Announcer
 from vlcp.service.sdn._vxlan_publish import NETWORK, PORT, Publisher
 from vlcp.service.sdn._vxlan_rows import (
     HAIRPIN_GROUP,
@@ -72,14 +73,22 @@ class VXLANUpdater(UploadUpdater):
         self._tunnels = Tunnels()
         self._found: Set[Tuple[str, str]] = set()
         self._publisher = Publisher(self, parent.allowedmigrationtime, parent.refreshinterval)
+        self._announcer = Announcer(self, self._vni_of_reaching)
 
     async def main(self) -> None:
         """Main coroutine"""
         self.start_helper(self._publisher.run())
         self.start_helper(self._watch_options())
+        if self._announces:
+            self.start_helper(self._announcer.run(self._connection))
         if self._settings.mode is Mode.UPLOAD:
             self.follow_uploads()
         await super().main()
+
+    @property
+    def _announces(self) -> bool:
+        """Whether other nodes know of ports of this one only what they learn."""
+        return self._settings.mode is Mode.LEARN and not self._parent.prepush
 
     def reset_initialkeys(self, keys: Any, values: Any) -> None:
         """Callback after walk complete; what to walk follows from the view."""
@@ -139,7 +148,10 @@ class VXLANUpdater(UploadUpdater):
         yield from self._remote_parts(view, change._replace(networks=change.networks | networks))
         if self._settings.mode is Mode.UPLOAD:
             yield from self.upload_parts(view)
-        self._update_records(view, change, networks)
+        ports = change.ports.union(port.key for net in networks for port in view.ports_of(net))
+        self._update_records(view, networks, ports)
+        if self._announces:
+            self._announcer.follow(view, ports)
 
     def _touched_networks(self, view: SwitchView, change: ViewChange, moved: Set[str]) -> Set[str]:
         networks = change.networks.union(network.key for name in moved for network in view.networks_of(name))
@@ -229,17 +241,25 @@ class VXLANUpdater(UploadUpdater):
                 return True
         return False
 
+    def _vni_of_reaching(self, network: str) -> Optional[int]:
+        """Return the VNI of a network whose groups are in the switch and reach other nodes; None for others."""
+        inputs = self._part_rows.inputs(("net", network))
+        if inputs is None or not inputs.endpoints or not self.switch.ledger.settled(self._owner, ("net", network)):
+            return None
+        return getattr(self._values.get(network), "vni", None)
+
     # Records
 
-    def _update_records(self, view: SwitchView, change: ViewChange, networks: Set[str]) -> None:
+    def _update_records(self, view: SwitchView, networks: Set[str], ports: Set[str]) -> None:
         """Tell the other nodes which networks and logical ports are here.
 
         :param networks: those that are new, different or gone, or whose tunnel is another one
+        :param ports: those that are, or whose network is
         """
         wanted: Dict[Tuple[str, str], Optional[str]] = {}
         for key in networks:
             wanted[NETWORK, _id_of(LogicalNetwork, key)] = self._tunnel_ip(view, key)
-        for key in change.ports.union(port.key for net in networks for port in view.ports_of(net)):
+        for key in ports:
             port = view.ports.get(key)
             wanted[PORT, _id_of(LogicalPort, key)] = None if port is None else self._tunnel_ip(view, port.network)
         found, self._found = self._found, set()

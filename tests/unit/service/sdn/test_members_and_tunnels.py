@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from vlcp.service.sdn._arp_frames import question
 from vlcp.service.sdn._flows.view import NetRecord, PhysicalPortRecord, SwitchView
 from vlcp.service.sdn._members import Members, map_key
 from vlcp.service.sdn._vxlan_tunnels import Tunnel, Tunnels
-from vlcp.service.sdn.freearp import question
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalNetworkMap, LogicalPort
 
 RED, BLUE = LogicalNetwork.default_key("red"), LogicalNetwork.default_key("blue")
@@ -94,6 +94,6 @@ def test_ports_of_other_kinds_are_not_asked_for():
 
 
 def test_an_announcement_asks_everybody_for_the_senders_own_address():
-    assert question(0x020000000001, 0xC0A80102).hex() == (
+    assert question(0x020000000001, 0xC0A80102, 0xC0A80102, None).hex() == (
         "ffffffffffff" + "020000000001" + "0806" + "0001080006040001" + "020000000001" + "c0a80102" + "000000000000" + "c0a80102"
     )
