@@ -27,7 +27,8 @@ from vlcp.lab._plan import STORES
 PROCESSES = 4
 _QUIET_SECONDS = 2.5
 """At the end of a run nothing is disturbed for so long."""
-_STARTING_SECONDS = 1.5
+_STARTING_SECONDS = 20
+"""Within so long each process has done something; before that nothing is disturbed."""
 _PASSES_PER_KILL = 4
 _PROGRAM = "import sys; from support.aciddriver import main; sys.exit(main(sys.argv[1]))"
 
@@ -273,7 +274,7 @@ class Run:
     def _disturb(self, faults: Sequence[Callable[[], None]], until: float) -> None:
         """Make every fault once, in random order, and again until it is time to heal; seldom kill a process too."""
         passes, waiting = 0, []
-        time.sleep(_STARTING_SECONDS)
+        self._await_first_operations()
         while faults and time.monotonic() < until - _QUIET_SECONDS:
             if not waiting:
                 wanted = [*faults, self._replace] if passes % _PASSES_PER_KILL == 0 else list(faults)
@@ -281,6 +282,11 @@ class Run:
                 passes += 1
             waiting.pop()()
             time.sleep(self._random.uniform(0.05, 0.4))
+
+    def _await_first_operations(self) -> None:
+        deadline = time.monotonic() + _STARTING_SECONDS
+        while not all(log.exists() and log.stat().st_size for log in self._logs) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def _judge(self) -> None:
         lines: List[str] = []

@@ -153,7 +153,7 @@ class World:
             if "openflowmanager" not in loader.active or not controller.server.started:
                 yield f"{controller.name} has not started"
                 continue
-            found = loader.active["openflowmanager"].flowstatus()
+            found = loader.active["openflowmanager"].reports.flowstatus()
             wanted = [one for one in (*self.devices, *self.twins) if one.controller == controller.name]
             if {status["datapathid"] for status in found} != {device.number for device in wanted}:
                 yield f"{controller.name} does not have the switches {[device.name for device in wanted]}"

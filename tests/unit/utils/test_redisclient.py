@@ -554,14 +554,18 @@ def test_lost_connections_leave_nothing_behind(server, proxy):
                 finally:
                     await exclusive.release(container)
 
-        counts, waiting = [], []
-        for _ in range(15):
-            await use()
-            proxy.cut()
-            await container.wait_with_timeout(0.12)
-            counts.append(alive())
-            waiting.append(len(container.scheduler.queue))
-        assert counts[-1] <= [one + 2 for one in counts[4]]
+        async def lose(times):
+            for _ in range(times):
+                await use()
+                proxy.cut()
+                await container.wait_with_timeout(0.12)
+                waiting.append(len(container.scheduler.queue))
+            return alive()
+
+        waiting = []
+        early = await lose(5)
+        late = await lose(10)
+        assert late <= [one + 2 for one in early]
         assert max(waiting) < 10
 
     run(test, proxy.url)

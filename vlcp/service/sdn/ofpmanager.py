@@ -82,7 +82,7 @@ class OpenflowManager(Module):
         super().__init__(server)
         self._book = SwitchBook()
         self._switches: Dict[Any, SwitchSync] = {}
-        reports = SwitchReports(self._switches)
+        self.reports = SwitchReports(self._switches)
         self._requests: Dict[str, ModuleRequest] = {}
         self._new: Set[str] = set()
         self._leaving: Dict[str, float] = {}
@@ -108,9 +108,9 @@ class OpenflowManager(Module):
             api(self.acquiretable, self.apiroutine),
             api(self.unacquiretable, self.apiroutine),
             api(self.lastacquiredtables),
-            api(reports.flowstatus),
-            api(reports.metrics),
-            api(reports.ready),
+            api(self.reports.flowstatus),
+            api(self.reports.metrics),
+            api(self.reports.ready),
         )
 
     async def load(self, container: Any) -> None:
