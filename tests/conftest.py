@@ -14,6 +14,7 @@ import pytest
 NEEDS = {
     "ovs": ("ovs-vswitchd", "ovsdb-server", "ip"),
     "redis": ("redis-server",),
+    "telnet": ("telnet",),
     "nginx": ("nginx",),
     "browser": ("chromium", "chromedriver"),
 }

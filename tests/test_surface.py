@@ -21,7 +21,6 @@ TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"
 OWED: tuple[str, ...] = (
     # routers
     # applications, console and remote calls
-    "vlcp.service.debugging.console",
     # hardware VTEP and Docker
     "vlcp.service.sdn.vtepcontroller",
     "vlcp.service.sdn.vxlanvtep",

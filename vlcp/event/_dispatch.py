@@ -35,7 +35,8 @@ class Dispatcher:
         self.eventtree = eventtree
         self.queue = queue
         self._resume = resume
-        self._order = order
+        #: may be changed while the scheduler runs
+        self.order = order
 
     def deliver(self, event: Event, empty_events: tuple = ()) -> None:
         """Deliver an event that was taken from the queue; put it back and block its queue if it must not be lost.
@@ -62,7 +63,7 @@ class Dispatcher:
                 self._resume(runnable, event, matcher)
 
     def _ordered(self, found: list) -> list:
-        return found if self._order is None else self._order(found)
+        return found if self.order is None else self.order(found)
 
     def _still_waits(self, runnable: Any, matcher: Any) -> bool:
         node = self.matchtree.subtree(matcher)
@@ -105,7 +106,7 @@ class Dispatcher:
 
     def _next_sender(self, event: QueueCanWriteEvent, asked: set) -> tuple | None:
         """Return ``(runnable, matcher)`` of the next one to tell, or None if all were asked."""
-        if self._order is None:
+        if self.order is None:
             pair = self.matchtree.matchfirstwithmatcher(event)
             if pair is None or pair[0] not in asked:
                 return pair
