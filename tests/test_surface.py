@@ -19,8 +19,6 @@ from vlcp.event.event import Event
 
 TABLE = pathlib.Path(__file__).parent / "data" / "surface.tsv"
 OWED: tuple[str, ...] = (
-    # routers
-    # applications, console and remote calls
     # hardware VTEP and Docker
     "vlcp.service.sdn.vtepcontroller",
     "vlcp.service.sdn.vxlanvtep",
