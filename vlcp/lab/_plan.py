@@ -12,6 +12,12 @@ UNDERLAY_BRIDGE = "br-phy"
 TUNNEL = "vxlan0"
 UNDERLAY_MTU = 1600
 NETWORKS = ("vlan", "vxlan")
+OUTSIDES = ("native", "vlan")
+OUT_PORT = "out0"
+OUTSIDE_VLAN = 40
+OUTSIDE_CIDR = "10.20.0.0/24"
+OUTSIDE_ADDRESS = "10.20.0.1"
+FAR_ADDRESS = "10.99.0.1"
 API_PORT = 8081
 OPENFLOW_PORT = 6653
 STARTUP = (
@@ -28,6 +34,12 @@ OVERLAY_STARTUP = (
     "vlcp.service.sdn.arpresponder.ARPResponder",
     "vlcp.service.sdn.dhcpserver.DHCPServer",
 )
+ROUTER_STARTUP = (
+    "vlcp.service.sdn.arpresponder.ARPResponder",
+    "vlcp.service.sdn.icmpresponder.ICMPResponder",
+    "vlcp.service.sdn.l3router.L3Router",
+    "vlcp.service.sdn.vrouterapi.VRouterApi",
+)
 SQLITE = "vlcp.service.connection.sqlitedb.SQLiteDB"
 STORES = {
     "sqlite": (SQLITE, SQLITE),
@@ -43,7 +55,8 @@ MOST_HOSTS = 64
 class EndpointPlan:
     """One endpoint: its name, its hypervisor, and what the controller knows of it.
 
-    ``ip`` is address and prefix length, ``None`` for an endpoint without an address; ``iface_id`` is the id of its logical port.
+    ``ip`` is address and prefix length, ``None`` for an endpoint without an address; ``iface_id`` is the id of its logical port;
+    ``gateway`` is the address that it sends everything else to, ``None`` without one.
     """
 
     name: str
@@ -52,11 +65,16 @@ class EndpointPlan:
     network: str
     mac: str
     ip: str | None
+    gateway: str | None = None
 
 
 @dataclass
 class LabPlan:
-    """What a laboratory consists of; it is kept in its directory so that later commands find it."""
+    """What a laboratory consists of; it is kept in its directory so that later commands find it.
+
+    ``outside`` is how the host outside is reached, ``native`` or ``vlan``, ``None`` without one; the hypervisors in
+    ``forwarding`` are cabled to it and are forwarding nodes.
+    """
 
     prefix: str
     directory: str
@@ -65,6 +83,8 @@ class LabPlan:
     databases: list[str] = field(default_factory=list)
     endpoints: list[EndpointPlan] = field(default_factory=list)
     network: str = "vlan"
+    outside: str | None = None
+    forwarding: list[str] = field(default_factory=list)
 
     def namespace(self, name: str) -> str:
         """Return the network namespace of a hypervisor, an endpoint or the underlay."""
@@ -111,6 +131,8 @@ class LabPlan:
             list(data["databases"]),
             endpoints,
             data["network"],
+            data["outside"],
+            list(data["forwarding"]),
         )
 
 
@@ -125,13 +147,22 @@ def host_number(name: str) -> int:
 
 
 def make_plan(
-    prefix: str, directory: str, hosts: int, database: str = "sqlite", zookeeper_nodes: int = 1, network: str = "vlan"
+    prefix: str,
+    directory: str,
+    hosts: int,
+    database: str = "sqlite",
+    zookeeper_nodes: int = 1,
+    network: str = "vlan",
+    outside: str | None = None,
+    forward: int = 0,
 ) -> LabPlan:
     """Return the plan of a laboratory with ``hosts`` hypervisors and no endpoints.
 
     :param database: ``sqlite`` (one file that all controllers share), ``redis`` or ``zookeeper``
     :param zookeeper_nodes: number of nodes of a ZooKeeper ensemble
     :param network: what joins hypervisors: ``vlan`` (a trunk) or ``vxlan`` (tunnels)
+    :param outside: type of the network to a host outside, ``native`` or ``vlan``; None for no such host
+    :param forward: how many hypervisors are forwarding nodes
 
     :raises ValueError: a name or number that cannot work, with the reason
     """
@@ -143,13 +174,18 @@ def make_plan(
         raise ValueError(f"database {database!r}: one of {', '.join(STORES)}")
     if network not in NETWORKS:
         raise ValueError(f"network {network!r}: one of {', '.join(NETWORKS)}")
+    if outside not in (None, *OUTSIDES):
+        raise ValueError(f"outside {outside!r}: one of {', '.join(OUTSIDES)}")
+    if not 0 <= forward <= hosts or (forward > 0) != (outside is not None):
+        raise ValueError(f"forwarding nodes {forward}: 1 to {hosts}, together with a host outside")
     if zookeeper_nodes not in (1, 3, 5):
         raise ValueError(f"ZooKeeper nodes {zookeeper_nodes}: 1, 3 or 5")
     if len(directory) > LONGEST_SOCKET_DIRECTORY:
         raise ValueError(f"directory {directory!r}: longer than {LONGEST_SOCKET_DIRECTORY} characters, too long for sockets")
     nodes = {"sqlite": 0, "redis": 1, "zookeeper": zookeeper_nodes}[database]
     databases = [f"db{number + 1}" for number in range(nodes)]
-    return LabPlan(prefix, directory, [host_name(number + 1) for number in range(hosts)], database, databases, network=network)
+    names = [host_name(number + 1) for number in range(hosts)]
+    return LabPlan(prefix, directory, names, database, databases, [], network, outside, names[:forward])
 
 
 def controller_config(plan: LabPlan, host: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -172,6 +208,11 @@ def controller_config(plan: LabPlan, host: str, extra: Mapping[str, Any] | None 
     if plan.network == "vxlan":
         config["server.startup"] = OVERLAY_STARTUP
         config["module.vxlancast.learning"] = False
+    if plan.outside is not None:
+        modules = (*config["server.startup"], *ROUTER_STARTUP)
+        config["server.startup"] = tuple(dict.fromkeys(modules))
+        for module in ("ioprocessing", "l3router"):
+            config[f"module.{module}.enable_router_forward"] = host in plan.forwarding
     config.update(extra or {})
     return config
 

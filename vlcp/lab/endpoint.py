@@ -87,6 +87,8 @@ class Endpoint:
             run(["ip", "-n", self.namespace, "link", "set", "dev", name, "up"])
         if self.plan.ip:
             run(["ip", "-n", self.namespace, "address", "add", self.plan.ip, "dev", "eth0"])
+        if self.plan.gateway:
+            run(["ip", "-n", self.namespace, "route", "add", "default", "via", self.plan.gateway])
         run(["ip", "-n", self.host.namespace, "link", "set", "dev", self.port_name, "up"])
         self.host.add_port(self.port_name, {"iface-id": self.plan.iface_id})
 

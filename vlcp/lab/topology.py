@@ -12,6 +12,7 @@ from vlcp.lab._shell import LabError, check_machine, kill_all, namespaces, run, 
 from vlcp.lab.database import NODES, DatabaseNode, attach_to_management
 from vlcp.lab.endpoint import Endpoint
 from vlcp.lab.hypervisor import Hypervisor
+from vlcp.lab.outside import OutsideHost
 
 STATE = "lab.json"
 FORGOTTEN_S = 10
@@ -34,6 +35,7 @@ class Lab:
         self._say = say or (lambda line: None)
         self.hosts = {name: Hypervisor(plan, name) for name in plan.hosts}
         self.databases = {name: NODES[plan.database](plan, name) for name in plan.databases}
+        self.outside = None if plan.outside is None else OutsideHost(plan)
         self.endpoints = {entry.name: Endpoint(plan, self.hosts[entry.host], entry) for entry in plan.endpoints}
 
     @classmethod
@@ -46,15 +48,20 @@ class Lab:
         zookeeper_nodes: int = 1,
         say: Callable[[str], None] | None = None,
         network: str = "vlan",
+        outside: str | None = None,
+        forward: int = 0,
     ) -> Lab:
         """Return a laboratory that is not up yet.
 
         :param network: what joins hypervisors, ``vlan`` or ``vxlan``
+        :param outside: type of the network to a host outside, ``native`` or ``vlan``; ``None`` for no such host
+        :param forward: how many hypervisors are forwarding nodes; these are cabled to that network
         :raises LabError: this machine cannot hold one, or the names cannot work
         """
         check_machine()
         try:
-            plan = make_plan(prefix, directory or default_directory(prefix), hosts, database, zookeeper_nodes, network)
+            path = directory or default_directory(prefix)
+            plan = make_plan(prefix, path, hosts, database, zookeeper_nodes, network, outside, forward)
         except ValueError as error:
             raise LabError(str(error)) from None
         return cls(plan, say)
@@ -88,6 +95,9 @@ class Lab:
             self._create_underlay()
             for host in self.hosts.values():
                 self._create_host(host)
+            if self.outside is not None:
+                self._say(f"host outside: namespace {self.outside.namespace}, cabled to {', '.join(self.plan.forwarding)}")
+                self.outside.create([self.hosts[name] for name in self.plan.forwarding])
             self._create_databases()
             if controllers:
                 self.start_controllers()
@@ -198,17 +208,25 @@ class Lab:
             controller.wait_ready()
 
     def add_endpoint(
-        self, name: str, host: str, iface_id: str, network: str, ip: str | None = None, mac: str | None = None
+        self,
+        name: str,
+        host: str,
+        iface_id: str,
+        network: str,
+        ip: str | None = None,
+        mac: str | None = None,
+        gateway: str | None = None,
     ) -> Endpoint:
         """Make an endpoint and cable it to a hypervisor's bridge.
 
         :param ip: address with prefix length; ``None`` gives it none
         :param mac: ``None`` takes one that no other endpoint has
+        :param gateway: address that it sends everything else to; ``None`` for none
         :raises LabError: the name is taken or too long
         """
         if name in self.endpoints or len(name) > 12:
             raise LabError(f"endpoint {name!r}: the name is taken or longer than 12 characters")
-        entry = EndpointPlan(name, host, iface_id, network, mac or self.free_mac(), ip)
+        entry = EndpointPlan(name, host, iface_id, network, mac or self.free_mac(), ip, gateway)
         endpoint = Endpoint(self.plan, self.hosts[host], entry)
         endpoint.create()
         self.plan.endpoints.append(entry)

@@ -6,11 +6,18 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from vlcp.service.sdn._arp_cache import Key
 from vlcp.service.sdn._flows.view import PhysicalPortRecord, SwitchView
-from vlcp.service.sdn._l3_rows import Connected, NetInputs, RouteInputs, Via
+from vlcp.service.sdn._l3_rows import Away, Connected, NetInputs, RouteInputs, Via
 from vlcp.service.sdn._routers import Interface, Router, Routing
 
 MacOf = Callable[[Key], Optional[int]]
+CarrierOf = Callable[[str, str, str], Optional[int]]
 Target = Tuple[int, int]
+_EVERYWHERE = (0, 0)
+
+
+def nobody(network: str, physical: str, other: str) -> Optional[int]:
+    """Nobody forwards."""
+    return None
 
 
 class RoutedNetworks:
@@ -81,10 +88,12 @@ class RoutedNetworks:
             tuple(sorted({address for router in routers for address in router.outside()})),
         )
 
-    def route_inputs(self, network: str, mac_of: MacOf) -> Optional[RouteInputs]:
+    def route_inputs(self, network: str, mac_of: MacOf, carrier_of: CarrierOf = nobody) -> Optional[RouteInputs]:
         """Return where packets from a network go; None without a router.
 
         :param mac_of: returns the MAC address of a next hop, None while it is not known
+        :param carrier_of: returns the MAC address of the forwarding node for packets of this network (key) from one
+            physical network to another (keys), None without one
         """
         number, routers = self.number(network), self._routing.of(network)
         if number is None or not routers:
@@ -98,7 +107,39 @@ class RoutedNetworks:
             for route in self._via(router, mac_of):
                 if route[:2] not in connected:
                     via.setdefault(route[:2], route)
-        return RouteInputs(number, self.outer(network), tuple(connected.values()), tuple(via.values()), ())
+        away: Dict[Target, Away] = {}
+        for router in routers:
+            for route in self._away(router, network, carrier_of):
+                if route.subnet or (route[:2] not in connected and route[:2] not in via):
+                    away.setdefault(route[:2], route)
+        return RouteInputs(number, self.outer(network), tuple(connected.values()), tuple(via.values()), tuple(away.values()))
+
+    def _away(self, router: Router, network: str, carrier_of: CarrierOf) -> Iterable[Away]:
+        """Yield what only a forwarding node reaches: subnets of a router without a physical port here, what lies behind next
+        hops in them, and the way out through external subnets where this node has no address."""
+        here = self.physical(network)
+        if here is None or self.uplink(network) is None:
+            return
+        out = None
+        for interface in router.interfaces:
+            there = self.physical(interface.network)
+            mac = None if there is None or there == here else carrier_of(network, here, there)
+            if mac is None:
+                continue
+            if self.uplink(interface.network) is None:
+                yield Away(interface.first, interface.prefix, mac)
+                for first, prefix, hop in router.routes:
+                    if router.interface_of(hop) is interface:
+                        yield Away(first, prefix, mac, False)
+            if interface.external and interface.address is None and out is None:
+                out = mac
+        if out is not None and not any(route[:2] == _EVERYWHERE for route in router.routes):
+            yield Away(*_EVERYWHERE, out, False)
+
+    def physical(self, network: str) -> Optional[str]:
+        """Return the key of the physical network of a network, None when the network is not on the switch."""
+        record = self._view.networks.get(network)
+        return None if record is None else record.physical_network
 
     def _connected(self, router: Router, network: str) -> Iterable[Connected]:
         """Yield the other subnets of a router: a network with several of its subnets also reaches those."""
@@ -135,6 +176,32 @@ class RoutedNetworks:
             for interface in router.interfaces
             if interface.address is not None and self.uplink(interface.network) is not None
         }
+
+    def leases(self) -> Dict[str, Interface]:
+        """Return the external interfaces whose address here comes from the pool of their subnet, by key of the subnet."""
+        return {
+            interface.subnet: interface
+            for router in self._routing.routers.values()
+            for interface in router.interfaces
+            if interface.leased and self.uplink(interface.network) is not None
+        }
+
+    def carried(self) -> Dict[Tuple[str, str], int]:
+        """Return between which two physical networks (keys) this switch can carry packets for others, with the MAC address
+        that takes these packets."""
+        found: Dict[Tuple[str, str], int] = {}
+        for router in self._routing.routers.values():
+            ends = {}
+            for interface in router.interfaces:
+                physical = self.physical(interface.network)
+                if physical is not None and self.uplink(interface.network) is not None:
+                    usable = not interface.external or interface.address is not None
+                    ends[physical] = (interface.network, ends.get(physical, ("", False))[1] or usable)
+            for one, (network, _) in ends.items():
+                found.update(
+                    {(one, other): self.outer(network) for other, (_, usable) in ends.items() if usable and other != one}
+                )
+        return found
 
     def next_hops(self) -> Set[Key]:
         """Return the next hops of all static routes."""

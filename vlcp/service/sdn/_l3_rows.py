@@ -72,11 +72,13 @@ class Via(NamedTuple):
 
 
 class Away(NamedTuple):
-    """Packets to a destination go to a forwarding node, in the network that they come from."""
+    """Packets to a destination go to a forwarding node, in the network that they come from; ``subnet`` is True when the
+    destination is a subnet of the router, which goes before what else is known of it."""
 
     first: int
     prefix: int
     mac: int
+    subnet: bool = True
 
 
 class RouteInputs(NamedTuple):
@@ -158,7 +160,7 @@ def _route_rows(routes: RouteInputs) -> Iterator[Row]:
         do = (*set_field(out_net=via.net_no, eth_src=routes.outer, eth_dst=via.mac), dec_ttl(), goto("l2output"))
         yield Flow("l3router", DEFAULT_PRIORITY + via.prefix, _target(routes.net_no, via.first, via.prefix), do)
     for away in routes.away:
-        priority = _AWAY_PRIORITY + away.prefix if away.prefix else DEFAULT_PRIORITY
+        priority = _AWAY_PRIORITY + away.prefix if away.subnet else DEFAULT_PRIORITY + away.prefix
         do = (*set_field(eth_dst=away.mac), goto("l2output"))
         yield Flow("l3router", priority, _target(routes.net_no, away.first, away.prefix), do)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, Tuple
 
 from vlcp.service.sdn._addresses import Cidr
+from vlcp.service.sdn._forward_records import forget_addresses
 from vlcp.service.sdn._resources import SUBNET, Links, Resource, new_object, refuse_fixed, required, set_attributes
 from vlcp.utils.dataobject import ReferenceObject
 from vlcp.utils.networkmodel import (
@@ -229,7 +230,7 @@ def remove(names: List[PortName]) -> Callable[[Walk, Write], None]:
 
     def walker(walk: Walk, write: Write) -> None:
         joined = _Joined(walk, write, names)
-        keys = {}
+        keys: Dict[PortName, str] = {}
         for router, subnet in names:
             reference = joined.map(subnet).routerports.get(router)
             if reference is None:
@@ -239,6 +240,9 @@ def remove(names: List[PortName]) -> Callable[[Walk, Write], None]:
         for (router, subnet), key in keys.items():
             _leave(joined, router, subnet, key)
             write(key, None)
+        for subnet in dict.fromkeys(subnet for _, subnet in names):
+            if getattr(joined.subnet(subnet), "isexternal", False) and not joined.routers_of(subnet):
+                forget_addresses(walk, write, subnet, joined.map(subnet))
         joined.flush()
 
     return walker

@@ -8,11 +8,18 @@ from typing import Any, Callable, Mapping, Optional, Set
 from vlcp.service.sdn._flows.updater import WalkingUpdater
 from vlcp.service.sdn._flows.view import SwitchView
 from vlcp.service.sdn._members import map_key
-from vlcp.service.sdn._routers import Node, Routing, routers_of, walk_routers
-from vlcp.utils.networkmodel import LogicalNetworkMap, LogicalPort
+from vlcp.service.sdn._routers import Here, Routing, routers_of, walk_routers
+from vlcp.utils.networkmodel import (
+    DVRouterForwardInfo,
+    DVRouterForwardInfoRef,
+    LogicalNetworkMap,
+    LogicalPort,
+    VXLANEndpointSet,
+)
 
 _logger = logging.getLogger(__name__)
-_OTHERS = (LogicalPort._prefix + ".", LogicalNetworkMap._prefix + ".")
+_NO_ROUTERS = (LogicalPort, LogicalNetworkMap, DVRouterForwardInfo, DVRouterForwardInfoRef, VXLANEndpointSet)
+_OTHERS = tuple(cls._prefix + "." for cls in _NO_ROUTERS)
 
 
 class RoutedUpdater(WalkingUpdater):
@@ -24,6 +31,7 @@ class RoutedUpdater(WalkingUpdater):
     def __init__(self, connection: Any, parent: Any) -> None:
         super().__init__(connection, parent)
         self.routing = Routing()
+        self._here: Optional[Here] = None
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
         """Return what to walk: the routers of every network that is present."""
@@ -31,12 +39,14 @@ class RoutedUpdater(WalkingUpdater):
 
     def changed_routing(self) -> Set[str]:
         """Take the routers as they are now; return the keys of the networks whose routers differ."""
-        if self.routing.routers and all(key.startswith(_OTHERS) for key in self.changed):
+        here = self.here()
+        if self.routing.routers and here == self._here and all(key.startswith(_OTHERS) for key in self.changed):
             return set()
-        return self.routing.replace(routers_of(self._values, self._report, self.forwarding_node()))
+        self._here = here
+        return self.routing.replace(routers_of(self._values, self._report, here))
 
-    def forwarding_node(self) -> Optional[Node]:
-        """Return how external subnets name this switch, None when it does not forward to them."""
+    def here(self) -> Optional[Here]:
+        """Return how external subnets name this switch, and its addresses there; None when it does not forward to them."""
         return None
 
     @staticmethod

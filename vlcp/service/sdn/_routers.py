@@ -25,7 +25,8 @@ class Node(NamedTuple):
 class Interface(NamedTuple):
     """A subnet of a router. Addresses are numbers; ``network`` is the key of the logical network; ``gateway`` is the
     router's address there (for an external subnet: that of the router outside), None without one. ``address`` is the
-    address that this node has in an external subnet, None when it has none."""
+    address that this node has in an external subnet, None when it has none; ``leased`` is True when it takes one from the
+    subnet's pool, because none is configured."""
 
     subnet: str
     network: str
@@ -34,6 +35,7 @@ class Interface(NamedTuple):
     gateway: Optional[int]
     external: bool
     address: Optional[int] = None
+    leased: bool = False
 
     @property
     def own(self) -> Optional[int]:
@@ -68,15 +70,30 @@ class Router(NamedTuple):
 
 def walk_routers(key: str, value: Any, walk: Walk, save: Save) -> None:
     """From the map of a logical network to the routers of its subnets, and to all subnets of these routers."""
+    reach(key, value, walk, save)
+
+
+def reach(key: str, value: Any, walk: Walk, save: Save) -> Dict[str, List[Any]]:
+    """Walk as :func:`walk_routers`, and return the subnets that were found by router."""
     save(key)
+    found: Dict[str, List[Any]] = {}
     for reference in () if value is None else value.subnets.dataset():
         subnet = follow(reference.getkey(), walk, save)
         for router_key in () if subnet is None else _routers_of(subnet, walk, save):
-            router = follow(router_key, walk, save)
-            for interface in () if router is None else router.interfaces.dataset():
-                port = follow(interface.getkey(), walk, save)
-                if port is not None:
-                    follow(_key(port, "subnet"), walk, save)
+            if router_key not in found:
+                found[router_key] = _subnets_of(router_key, walk, save)
+    return found
+
+
+def _subnets_of(router_key: str, walk: Walk, save: Save) -> List[Any]:
+    router = follow(router_key, walk, save)
+    found = []
+    for interface in () if router is None else router.interfaces.dataset():
+        port = follow(interface.getkey(), walk, save)
+        subnet = None if port is None else follow(_key(port, "subnet"), walk, save)
+        if subnet is not None:
+            found.append(subnet)
+    return found
 
 
 def _routers_of(subnet: Any, walk: Walk, save: Save) -> Iterable[str]:
@@ -95,20 +112,27 @@ def _key(obj: Any, name: str) -> Optional[str]:
     return None if reference is None else reference.getkey()
 
 
-def routers_of(values: Mapping[str, Any], report: Report, node: Optional[Node] = None) -> Dict[str, Router]:
+class Here(NamedTuple):
+    """A forwarding node, and the addresses that it has taken from the pools of external subnets, by subnet id."""
+
+    node: Node
+    addresses: Mapping[str, Optional[str]]
+
+
+def routers_of(values: Mapping[str, Any], report: Report, here: Optional[Here] = None) -> Dict[str, Router]:
     """Return the routers among retrieved objects, by key.
 
-    :param node: the forwarding node whose addresses in external subnets count; None for a node that does not forward
+    :param here: the forwarding node whose addresses in external subnets count; None for a node that does not forward
     :param report: called with a key and an error for what cannot be read; it is left out
     """
-    return {key: _router(key, value, values, report, node) for key, value in values.items() if key.startswith(_ROUTER)}
+    return {key: _router(key, value, values, report, here) for key, value in values.items() if key.startswith(_ROUTER)}
 
 
-def _router(key: str, router: Any, values: Mapping[str, Any], report: Report, node: Optional[Node]) -> Router:
+def _router(key: str, router: Any, values: Mapping[str, Any], report: Report, here: Optional[Here]) -> Router:
     interfaces: List[Interface] = []
     for reference in router.interfaces.dataset():
         try:
-            interface = _interface(values.get(reference.getkey()), values, node)
+            interface = _interface(values.get(reference.getkey()), values, here)
         except (ValueError, AttributeError) as error:
             report(reference.getkey(), error)
         else:
@@ -124,18 +148,22 @@ def _router(key: str, router: Any, values: Mapping[str, Any], report: Report, no
     return Router(key, tuple(sorted(interfaces, key=lambda interface: interface.subnet)), tuple(routes))
 
 
-def _interface(port: Any, values: Mapping[str, Any], node: Optional[Node]) -> Optional[Interface]:
+def _interface(port: Any, values: Mapping[str, Any], here: Optional[Here]) -> Optional[Interface]:
     subnet = None if port is None else values.get(_key(port, "subnet") or "")
     if subnet is None:
         return None
     external = bool(getattr(subnet, "isexternal", False))
     settings = {"cidr": subnet.cidr, "gateway": getattr(port, "ip_address", None) or getattr(subnet, "gateway", None)}
-    if external and node is not None:
+    leased = False
+    if external and here is not None:
         settings["local_address"] = getattr(subnet, "local_address", None)
-        settings.update(_of_node(subnet, node))
+        settings.update(_of_node(subnet, here.node))
+        leased = settings["local_address"] is None
+        if leased:
+            settings["local_address"] = here.addresses.get(subnet.id)
     first, prefix = parse_ip4_network(settings["cidr"])
     gateway, address = (_address(settings.get(name)) for name in ("gateway", "local_address"))
-    return Interface(subnet.getkey(), subnet.network.getkey(), first, prefix, gateway, external, address)
+    return Interface(subnet.getkey(), subnet.network.getkey(), first, prefix, gateway, external, address, leased)
 
 
 def _of_node(subnet: Any, node: Node) -> Dict[str, Any]:

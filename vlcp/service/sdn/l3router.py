@@ -19,19 +19,26 @@ from vlcp.service.sdn._flows.fields import format_value, parse_mac, parse_value
 from vlcp.service.sdn._flows.packets import TYPE_FLOW_REMOVED
 from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row
+from vlcp.service.sdn._flows.sync import SwitchFlowsEvent
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
+from vlcp.service.sdn._forward_offers import concerns_offers, walk_offers
+from vlcp.service.sdn._forward_publish import ForwardPublisher
+from vlcp.service.sdn._l3_forwarding import Forwarding
 from vlcp.service.sdn._l3_model import LocalAddresses, RoutedNetworks
 from vlcp.service.sdn._l3_neighbours import Neighbours
 from vlcp.service.sdn._l3_rows import HostInputs, l3_rows
 from vlcp.service.sdn._members import Members, map_key, walk_members
 from vlcp.service.sdn._proxied import ProxiedModule, Proxy
 from vlcp.service.sdn._routed import RoutedUpdater
-from vlcp.service.sdn._routers import Node, walk_routers
+from vlcp.service.sdn._routers import Here, Node
 
 _logger = logging.getLogger(__name__)
 
 _REMOVED_BY_TIME = (0, 1)
 _FIRST_ANSWERS_S = 1.0
+_FIRST_OFFERS_S = 3.0
+_FIRST_ROWS_S = 5.0
+_WITHDRAW_S = 3.0
 _POLL_S = 0.02
 
 PartInputs = Tuple[Any, Optional[Any]]
@@ -45,9 +52,9 @@ class ARPRequest(Event):
     canignore = True
 
 
-def walk_routers_and_ports(key: str, value: Any, walk: Any, save: Any) -> None:
-    """From the map of a logical network to its routers and to all its ports."""
-    walk_routers(key, value, walk, save)
+def walk_offers_and_ports(key: str, value: Any, walk: Any, save: Any) -> None:
+    """From the map of a logical network to its routers with what is offered around them, and to all its ports."""
+    walk_offers(key, value, walk, save)
     walk_members(key, value, walk, save)
 
 
@@ -68,6 +75,13 @@ class RouterUpdater(RoutedUpdater):
         self._answers: Dict[str, Proxy] = {}
         self._learned: Set[Key] = set()
         self._hops: Set[Key] = set()
+        self._forwarding = Forwarding(
+            self._networks,
+            lambda: self._values,
+            2 * parent.forwardinfo_discover_update_time,
+            lambda: self.scheduler.current_time,
+        )
+        self._declare_by: Optional[float] = None
         self._neighbours = Neighbours(
             self._networks,
             Timers(parent.arp_incomplete_timeout, parent.arp_complete_timeout, parent.static_host_arp_refresh_interval),
@@ -94,7 +108,10 @@ class RouterUpdater(RoutedUpdater):
         ]
         for helper in helpers:
             self.start_helper(helper)
-        await super().main()
+        try:
+            await super().main()
+        finally:
+            self._forwarding.detach()
 
     def reset_initialkeys(self, keys: Any, values: Any) -> None:
         """See :meth:`FlowUpdater.reset_initialkeys`; the walkers follow the networks of the switch instead."""
@@ -105,22 +122,25 @@ class RouterUpdater(RoutedUpdater):
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
         """Return what to walk: the routers of every network that is present, and its ports when they are prepushed."""
-        walker = walk_routers_and_ports if self._parent.prepush else walk_routers
+        walker = walk_offers_and_ports if self._parent.prepush else walk_offers
         return {map_key(network): walker for network in view.networks}
 
-    def forwarding_node(self) -> Optional[Node]:
-        """Return how external subnets name this switch, None when it does not forward to them."""
+    def here(self) -> Optional[Here]:
+        """Return how external subnets name this switch, and its addresses there; None when it does not forward to them."""
         bridge = self.view.bridge
-        if bridge is None or not self._parent.enable_router_forward:
-            return None
-        return Node(self._connection.protocol.vhost, bridge.systemid, bridge.name)
+        found = self._forwarding.here()
+        if found is not None or bridge is None or not self._parent.enable_router_forward:
+            return found
+        node = Node(self._connection.protocol.vhost, bridge.systemid, bridge.name)
+        self._forwarding.attach(node, self._parent.publisher_of(node), self.request_update)
+        return self._forwarding.here()
 
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[PartInputs]:
         """Return the entities with rows that a change concerns."""
         yield ("base",), rows_of.Base()
         rerouted = self.changed_routing()
         ports = self._changed_ports(view, change)
-        moved = rerouted or change.networks or change.physical_ports
+        moved = rerouted or change.networks or change.physical_ports or any(map(concerns_offers, self.changed))
         hops = self._networks.next_hops() if moved else self._hops
         for key in ports:
             yield ("port", key), self._port_inputs(view, key)
@@ -176,9 +196,11 @@ class RouterUpdater(RoutedUpdater):
             yield ("hop", key), None
         self._hops = hops
         networks, self._routed = self._routed, self.routing.networks()
+        self._forwarding.begin()
         for network in networks | self._routed:
             yield ("net", network), self._networks.net_inputs(network)
-            yield ("routes", network), self._networks.route_inputs(network, self._neighbours.mac)
+            yield ("routes", network), self._networks.route_inputs(network, self._neighbours.mac, self._forwarding.carrier)
+        self._forwarding.end()
         for key in self._hops:
             yield ("hop", key), self._hop_inputs(key)
         for key in list(self._learned):
@@ -208,10 +230,14 @@ class RouterUpdater(RoutedUpdater):
             self.put(("learned", key), inputs)
             self.switch.ledger.renew(self._owner, ("learned", key))
         if any(key in self._hops for key in changed):
-            for part, part_inputs in self._route_parts(self._hops):
-                self.put(part, part_inputs)
+            self._reroute()
         if changed:
             self.switch.wake()
+
+    def _reroute(self) -> None:
+        for part, inputs in self._route_parts(self._hops):
+            self.put(part, inputs)
+        self.switch.wake()
 
     def _take_unknown(self, upload: Any) -> None:
         before = len(self._neighbours.cache)
@@ -225,16 +251,46 @@ class RouterUpdater(RoutedUpdater):
         self.scheduler.emergesend(ARPRequest(self._connection, ipaddress=address, logicalnetworkkey=network))
 
     async def settle(self) -> None:
-        """Let questions from outside for local ports be answered; before the first rows are declared, wait a moment for next
-        hops, so that routes which a former controller has made do not go and come back."""
+        """Publish, and let questions from outside be answered. Before the first rows are declared, wait a moment for own
+        addresses and for next hops, so that routes which a former controller has made do not go and come back."""
+        self._forwarding.publish()
+        until = self.scheduler.current_time + _FIRST_ANSWERS_S
+        first = not self._declared and self._declare_by is None
+        if first:
+            self._declare_by = self.scheduler.current_time + _FIRST_OFFERS_S
+            self.start_helper(self._begin_to_offer())
+            while self._forwarding.owes_addresses() and self.scheduler.current_time < until:
+                await self.wait_with_timeout(_POLL_S)
+            self.compute()
         wanted: Set[Proxy] = set(self._answers.values())
         for network, address in self._networks.outside_addresses():
             mac = format_value("eth_src", self._networks.outer(network))
             wanted.add((format_value("ipv4_dst", address), mac, network, False))
         await self._parent.answer_for(self, self._connection, wanted)
-        until = self.scheduler.current_time + _FIRST_ANSWERS_S
-        while not self._declared and self._waits_for_hops() and self.scheduler.current_time < until:
+        while first and self._waits_for_hops() and self.scheduler.current_time < until:
             await self.wait_with_timeout(_POLL_S)
+
+    def declare(self) -> None:
+        """Say that all rows are declared; at first wait a moment for forwarding nodes that are starting, too."""
+        left = 0.0 if self._declare_by is None else self._declare_by - self.scheduler.current_time
+        if self._declared or not self._forwarding.missing or left <= 0:
+            super().declare()
+            return
+        self.switch.wake()
+        self.start_helper(self._update_after(left))
+
+    async def _update_after(self, seconds: float) -> None:
+        await self.wait_with_timeout(seconds)
+        self.request_update()
+
+    async def _begin_to_offer(self) -> None:
+        """Forward for others as soon as the switch has its rows."""
+        settled = SwitchFlowsEvent.createMatcher(self._connection, SwitchFlowsEvent.SETTLED)
+        until = self.scheduler.current_time + _FIRST_ROWS_S
+        while self.scheduler.current_time < until and not (self._declared and not self.switch.ledger.owed()):
+            await self.wait_with_timeout(_POLL_S, settled)
+        self._forwarding.offering = True
+        self._forwarding.publish()
 
     def _waits_for_hops(self) -> bool:
         return any(self._networks.uplink(key[0]) and self._neighbours.mac(key) is None for key in self._hops)
@@ -248,6 +304,8 @@ class RouterUpdater(RoutedUpdater):
         while True:
             await self.wait_with_timeout(self._parent.arp_cycle_time)
             self._neighbours.turn()
+            if self._forwarding.ended():
+                self._reroute()
 
     async def _follow_removed(self) -> None:
         """Forget addresses whose rows have not been used."""
@@ -312,3 +370,23 @@ class L3Router(ProxiedModule):
     "Seconds after which a forwarding node says again that it forwards for others"
     updater = RouterUpdater
     needs_nicira = True
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self._publishers: Dict[Node, ForwardPublisher] = {}
+
+    def publisher_of(self, node: Node) -> ForwardPublisher:
+        """Return what publishes for a forwarding node, running."""
+        if node not in self._publishers:
+            times = (self.forwardinfo_discover_update_time, self.addressinfo_discover_update_time)
+            self._publishers[node] = ForwardPublisher(self.scheduler, node, *times)
+            self._publishers[node].start()
+        return self._publishers[node]
+
+    async def unload(self, container: Any, force: bool = False) -> None:
+        """Stop the module; a forwarding node withdraws its offers, and keeps its addresses."""
+        await super().unload(container, force)
+        for node, publisher in self._publishers.items():
+            if not await publisher.finish(container, _WITHDRAW_S):
+                _logger.warning("offers of %s are not withdrawn, they expire", node)
+            publisher.close()

@@ -8,7 +8,7 @@ from support.routedview import INNER, MASK, interface, ip, make_view, routed, ro
 from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._l3_model import LocalAddresses
 from vlcp.service.sdn._l3_rows import Connected, l3_rows
-from vlcp.service.sdn._routers import Node, Routing, routers_of, walk_routers
+from vlcp.service.sdn._routers import Here, Node, Routing, routers_of, walk_routers
 from vlcp.utils.dataobject import DataObjectSet, ReferenceObject, WeakReferenceObject
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalNetworkMap, RouterPort, SubNet, SubNetMap, VRouter
@@ -180,8 +180,8 @@ def test_an_address_of_the_router_port_takes_the_place_of_the_gateway_and_nonsen
     assert len(found.routes) == 1 and len(reports) == 3
 
 
-def outside_of(objects, node):
-    (found,) = routers_of(objects.walked("n-in"), lambda *error: pytest.fail(str(error)), node).values()
+def outside_of(objects, node, addresses={}):  # noqa: B006
+    (found,) = routers_of(objects.walked("n-in"), lambda *error: pytest.fail(str(error)), node and Here(node, addresses)).values()
     return next(one for one in found.interfaces if one.external)
 
 
@@ -207,6 +207,17 @@ def test_the_last_fitting_host_configuration_of_an_external_subnet_counts_on_for
     found = outside_of(objects, here)
     assert (found.first, found.prefix, found.gateway, found.address) == (ip("10.3.0.0"), 24, ip("10.3.0.1"), ip("10.3.0.9"))
     assert outside_of(objects, there).address == ip("10.2.0.2")
+
+
+def test_a_forwarding_node_without_a_configured_address_takes_part_with_one_of_the_pool():
+    objects, here = Objects(), Node("", "sys-a", "br0")
+    before, after = outside_of(objects, here), outside_of(objects, here, {"out": "10.2.0.5"})
+    assert (before.address, before.leased) == (None, True)
+    assert (after.address, after.leased) == (ip("10.2.0.5"), True)
+    objects.values[SubNet.default_key("out")].local_address = "10.2.0.2"
+    configured = outside_of(objects, here, {"out": "10.2.0.5"})
+    assert (configured.address, configured.leased) == (ip("10.2.0.2"), False)
+    assert not outside_of(objects, None).leased
 
 
 def test_an_address_outside_opens_the_way_out_for_all_networks_of_the_router():
