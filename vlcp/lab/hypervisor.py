@@ -8,7 +8,19 @@ import re
 import shutil
 from typing import Mapping, Sequence
 
-from vlcp.lab._plan import BRIDGE, OPENFLOW_PORT, TRUNK, TUNNEL, UNDERLAY_BRIDGE, UNDERLAY_MTU, LabPlan
+from vlcp.lab._plan import (
+    BRIDGE,
+    OPENFLOW_PORT,
+    OUT_PORT,
+    OUTSIDE_BRIDGE,
+    OUTSIDE_CABLE,
+    OUTSIDE_VLAN,
+    TRUNK,
+    TUNNEL,
+    UNDERLAY_BRIDGE,
+    UNDERLAY_MTU,
+    LabPlan,
+)
 from vlcp.lab._shell import LabError, inside, is_alive, kill_all, run, wait_until
 from vlcp.lab.controller import Controller
 
@@ -138,6 +150,19 @@ class Hypervisor:
         self._address_tunnel()
         options = [f"options:local_ip={address}", "options:remote_ip=flow", "options:key=flow"]
         self.vsctl("add-port", BRIDGE, TUNNEL, "--", "set", "Interface", TUNNEL, "type=vxlan", *options)
+
+    def attach_outside(self) -> None:
+        """Make the cable to the host outside a port of the bridge; for VLAN a bridge between adds and removes the tags."""
+        if self.plan.outside == "native":
+            self.vsctl("add-port", BRIDGE, OUT_PORT)
+            return
+        peer = f"{OUT_PORT}-peer"
+        self.vsctl(
+            *["add-br", OUTSIDE_BRIDGE, "--", "set", "Bridge", OUTSIDE_BRIDGE, "datapath_type=netdev"],
+            *["--", "add-port", OUTSIDE_BRIDGE, OUTSIDE_CABLE, f"tag={OUTSIDE_VLAN}"],
+            *["--", "add-port", OUTSIDE_BRIDGE, peer, "--", "set", "Interface", peer, "type=patch", f"options:peer={OUT_PORT}"],
+            *["--", "add-port", BRIDGE, OUT_PORT, "--", "set", "Interface", OUT_PORT, "type=patch", f"options:peer={peer}"],
+        )
 
     def _address_tunnel(self) -> None:
         """Give the tunnel address to the bridge's own interface, which is another one when the switch has restarted."""

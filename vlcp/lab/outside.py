@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Iterable
 
-from vlcp.lab._plan import BRIDGE, FAR_ADDRESS, OUT_PORT, OUTSIDE_ADDRESS, OUTSIDE_CIDR, OUTSIDE_VLAN, LabPlan
+from vlcp.lab._plan import FAR_ADDRESS, OUT_PORT, OUTSIDE_ADDRESS, OUTSIDE_CABLE, OUTSIDE_CIDR, LabPlan
 from vlcp.lab._shell import inside, run
 from vlcp.lab.endpoint import BackgroundPing, PingResult, parse_ping
 from vlcp.lab.hypervisor import Hypervisor
@@ -23,7 +23,6 @@ class OutsideHost:
         self.namespace = plan.namespace("outside")
         self.address = OUTSIDE_ADDRESS
         self.far_address = FAR_ADDRESS
-        self.interface = f"eth0.{OUTSIDE_VLAN}" if plan.outside == "vlan" else "eth0"
 
     def create(self, hypervisors: Iterable[Hypervisor]) -> None:
         """Make the namespace and a network that joins it to these hypervisors, each with one more port."""
@@ -36,14 +35,10 @@ class OutsideHost:
         self._cable("eth0", self.namespace, "outside")
         run(inside(self.namespace, ["ethtool", "-K", "eth0", "tx", "off"]), check=False)
         for host in hypervisors:
-            self._cable(OUT_PORT, host.namespace, f"{host.name}-out")
-            host.vsctl("add-port", BRIDGE, OUT_PORT)
-        if self.plan.outside == "vlan":
-            tag = ["link", "add", "link", "eth0", "name", self.interface, "type", "vlan", "id", str(OUTSIDE_VLAN)]
-            run(["ip", "-n", self.namespace, *tag])
-            run(["ip", "-n", self.namespace, "link", "set", self.interface, "up"])
+            self._cable(OUT_PORT if self.plan.outside == "native" else OUTSIDE_CABLE, host.namespace, f"{host.name}-out")
+            host.attach_outside()
         prefix = OUTSIDE_CIDR.partition("/")[2]
-        run(["ip", "-n", self.namespace, "address", "add", f"{self.address}/{prefix}", "dev", self.interface])
+        run(["ip", "-n", self.namespace, "address", "add", f"{self.address}/{prefix}", "dev", "eth0"])
         run(["ip", "-n", self.namespace, "address", "add", f"{self.far_address}/32", "dev", "lo"])
 
     def _cable(self, name: str, namespace: str, other: str) -> None:
@@ -59,7 +54,7 @@ class OutsideHost:
 
     def set_mac(self, mac: str) -> None:
         """Change the MAC address that the external network sees."""
-        run(["ip", "-n", self.namespace, "link", "set", "dev", self.interface, "address", mac])
+        run(["ip", "-n", self.namespace, "link", "set", "dev", "eth0", "address", mac])
 
     def ping(self, address: str, count: int = 1, interval_s: float = 0.1, wait_s: float = 1) -> PingResult:
         """Send ``count`` echo requests from the address behind the router, and return what came back.
