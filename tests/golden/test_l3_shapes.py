@@ -52,14 +52,47 @@ def parts(macs, hosts):
     yield from hosts
 
 
-def produced(inputs, prepush):
+def produced(inputs, prepush, with_ports=(1, 3)):
     rows = [row for one in inputs for row in l3.l3_rows(Part("x", one))]
-    for net_no, gateway in ((1, "192.168.1.1"), (3, "192.168.2.1")):
+    for net_no, gateway in [found for found in ((1, "192.168.1.1"), (3, "192.168.2.1")) if found[0] in with_ports]:
         rows += icmp.icmp_rows(Part("x", icmp.NetInputs(net_no, INNER, (ip(gateway),), prepush)))
     encoder = Encoder(LAYOUT)
     for row in rows:
         encoder.flow_add(row)
     return sorted(flow_line(row, LAYOUT) for row in rows)
+
+
+NODE = ROUTER._replace(interfaces=(*ROUTER.interfaces[:2], ROUTER.interfaces[2]._replace(address=ip("10.9.8.3"))))
+GATEWAY = {("v", ip("10.9.8.1")): 0x0200000000FE}
+AWAY_NETWORKS = {"a": (1, "vxlan"), "v": (2, "vlan"), "b": (3, "vxlan")}
+
+
+def forwarding_node():
+    networks = routed(make_view(NETWORKS, UPLINKS), NODE)
+    yield l3.Base()
+    for network in "abv":
+        yield networks.net_inputs(network)
+        yield networks.route_inputs(network, GATEWAY.get)
+    for net_no, address, mac in LOCAL:
+        yield l3.HostInputs(net_no, ip(address), INNER, mac)
+    yield l3.HostInputs(4, ip("10.9.8.1"), 0xA055AA550166, 0x0200000000FE)
+
+
+def behind_a_forwarding_node():
+    networks = routed(make_view(AWAY_NETWORKS, {"vxlan": (1, 0xAA55AA55016E)}), ROUTER)
+    yield l3.Base()
+    for network in "abv":
+        yield networks.net_inputs(network)
+        yield networks.route_inputs(network, {}.get, lambda *way: OUTER_A if way[1:] == ("vxlan", "vlan") else None)
+    yield l3.HostInputs(1, ip("192.168.1.4"), INNER, 0x020000000101)
+
+
+@pytest.mark.parametrize("name", ["node", "away"])
+def test_rows_around_a_forwarding_node_are_those_of_the_captured_dump(name):
+    inputs, ports = (forwarding_node(), (1, 3)) if name == "node" else (behind_a_forwarding_node(), (1,))
+    captured = (HERE / f"flows_forward{name}.txt").read_text().splitlines()
+    found = [line for line in produced(inputs, False, ports) if not is_own_answer(line)]
+    assert found == sorted(captured)
 
 
 def is_own_answer(line):

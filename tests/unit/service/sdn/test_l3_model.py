@@ -7,7 +7,7 @@ from support.routedview import INNER, MASK, interface, ip, make_view, routed, ro
 
 from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._l3_model import LocalAddresses
-from vlcp.service.sdn._l3_rows import Connected, l3_rows
+from vlcp.service.sdn._l3_rows import Away, Connected, Via, l3_rows
 from vlcp.service.sdn._routers import Here, Node, Routing, routers_of, walk_routers
 from vlcp.utils.dataobject import DataObjectSet, ReferenceObject, WeakReferenceObject
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
@@ -240,3 +240,71 @@ def test_an_address_outside_opens_the_way_out_for_all_networks_of_the_router():
     assert networks.source_for("c", ip("10.3.0.1")) == ip("10.3.0.2")
     without_port = routed(make_view(NETWORKS), router("r", A, outside))
     assert without_port.next_hops() == set() and without_port.outside_addresses() == set()
+
+
+CARRIER, OTHER = 0x0A0000000001, 0x0A0000000002
+
+
+def carriers(*ways):
+    """Return a function that knows a carrier from "x" to each of these physical networks."""
+    return lambda network, here, there: dict(ways).get(there) if here == "x" else None
+
+
+def test_what_has_no_physical_port_here_goes_to_a_forwarding_node():
+    outside = interface("c", "10.3.0.0/16", "10.3.0.1", external=True)
+    routes = [("10.20.0.0/16", "10.3.0.7"), ("10.2.0.0/16", "10.3.0.7")]
+    networks = routed(make_view(NETWORKS, {"x": (1, PORT_MAC)}), router("r", A, B, outside, routes=routes))
+    found = networks.route_inputs("a", nobody, carriers(("y", CARRIER)))
+    assert found.away == (
+        Away(ip("10.3.0.0"), 16, CARRIER),
+        Away(ip("10.20.0.0"), 16, CARRIER, False),
+        Away(0, 0, CARRIER, False),
+    )
+    assert networks.route_inputs("a", nobody).away == ()
+    assert networks.route_inputs("c", nobody, carriers(("y", CARRIER))).away == ()
+
+
+def test_an_internal_subnet_elsewhere_is_reached_and_is_no_way_out():
+    networks = routed(make_view(NETWORKS, {"x": (1, PORT_MAC)}), router("r", A, interface("c", "10.3.0.0/16", "10.3.0.1")))
+    assert networks.route_inputs("a", nobody, carriers(("y", CARRIER))).away == (Away(ip("10.3.0.0"), 16, CARRIER),)
+
+
+def test_a_node_with_the_port_but_without_an_address_uses_a_forwarding_node_for_the_way_out_only():
+    outside = interface("c", "10.3.0.0/16", "10.3.0.1", external=True)
+    view = make_view(NETWORKS, {"x": (1, PORT_MAC), "y": (2, PORT_MAC + 1)})
+    found = routed(view, router("r", A, outside)).route_inputs("a", nobody, carriers(("y", CARRIER)))
+    assert found.away == (Away(0, 0, CARRIER, False),)
+
+
+@pytest.mark.parametrize("route", [("0.0.0.0/0", "10.2.0.50"), ("0.0.0.0/0", "10.3.0.7")])
+def test_a_default_route_of_the_router_goes_before_the_way_out(route):
+    outside = interface("c", "10.3.0.0/16", "10.3.0.1", external=True)
+    networks = routed(make_view(NETWORKS, {"x": (1, PORT_MAC)}), router("r", A, B, outside, routes=[route]))
+    found = networks.route_inputs("a", {("b", ip("10.2.0.50")): MAC}.get, carriers(("y", CARRIER)))
+    assert found.via == ((Via(0, 0, 2, MAC),) if route[1] == "10.2.0.50" else ())
+    assert [way for way in found.away if not way.subnet] == ([] if found.via else [Away(0, 0, CARRIER, False)])
+    keys = [row.key for row in l3_rows(Part("x", found))]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_switch_with_two_ways_out_uses_its_own_and_has_one_row_for_it():
+    own = interface("c", "10.3.0.0/16", "10.3.0.1", external=True)._replace(address=ip("10.3.0.2"))
+    away = interface("d", "10.4.0.0/16", "10.4.0.1", external=True)
+    view = make_view({**NETWORKS, "d": (4, "z")}, {"x": (1, PORT_MAC), "y": (2, PORT_MAC)})
+    networks = routed(view, router("r", A, own, away))
+    carrier = carriers(("y", OTHER), ("z", CARRIER))
+    known = networks.route_inputs("a", {("c", ip("10.3.0.1")): MAC}.get, carrier)
+    assert known.via == (Via(0, 0, 3, MAC),) and known.away == (Away(ip("10.4.0.0"), 16, CARRIER),)
+    unknown = networks.route_inputs("a", nobody, carrier)
+    assert unknown.via == () and Away(0, 0, CARRIER, False) in unknown.away
+
+
+def test_a_node_carries_between_all_its_physical_networks_but_not_to_an_outside_without_an_address():
+    view = make_view(NETWORKS, {"x": (1, PORT_MAC), "y": (2, PORT_MAC + 1)})
+    inside = routed(view, router("r", A, B, interface("c", "10.3.0.0/16")))
+    assert inside.carried() == {("x", "y"): PORT_MAC ^ MASK, ("y", "x"): (PORT_MAC + 1) ^ MASK}
+    outside = interface("c", "10.3.0.0/16", "10.3.0.1", external=True)
+    assert routed(view, router("r", A, outside)).carried() == {("y", "x"): (PORT_MAC + 1) ^ MASK}
+    assert len(routed(view, router("r", A, outside._replace(address=ip("10.3.0.2")))).carried()) == 2
+    assert routed(make_view(NETWORKS, {"x": (1, PORT_MAC)}), router("r", A, outside)).carried() == {}
+    assert routed(view, router("r", A, B), router("s", C)).carried() == {}
