@@ -8,7 +8,7 @@ from support.networks import add_physical, api, settle
 from support.routing import CONFIG, add_routed, add_routed_endpoint, add_router
 
 from vlcp.lab._plan import OUT_PORT, OUTSIDE_ADDRESS, OUTSIDE_CIDR, OUTSIDE_VLAN
-from vlcp.lab._shell import wait_until
+from vlcp.lab._shell import LabError, wait_until
 from vlcp.lab.topology import Lab
 
 INSIDE = "192.168.1.0/24"
@@ -57,3 +57,27 @@ def route_back(lab: Lab, *hosts: str, cidr: str = INSIDE) -> None:
     for host in hosts:
         wait_until(lambda host=host: address_outside(lab, host), 10, f"address of {host} outside", step_s=0.05)
     lab.outside.route(cidr, *[address_outside(lab, host) for host in hosts])
+
+
+def carrier_of(lab: Lab, host: str) -> str | None:
+    """Return the hypervisor whose MAC address takes what a hypervisor's endpoints send outside; None without one, "" for one
+    whose switch does not run."""
+    way = re.compile(r"ip,reg4=0x[0-9a-f]+ actions=set_field:([0-9a-f:]{17})->eth_dst,goto")
+    macs = {found.group(1) for line in lab.hosts[host].dump_flows() for found in [way.search(line)] if found}
+    if not macs:
+        return None
+    (mac,) = macs
+    return next((name for name in lab.plan.forwarding if f"dl_dst={mac}" in _flows_of(lab, name)), "")
+
+
+def _flows_of(lab: Lab, host: str) -> str:
+    try:
+        return "\n".join(lab.hosts[host].dump_flows())
+    except LabError:
+        return ""
+
+
+def wait_carrier(lab: Lab, host: str, *expected: str, within_s: float = 10) -> str:
+    """Return the forwarding node that a hypervisor uses, when it is one of the expected."""
+    find = lambda: next((found for found in [carrier_of(lab, host)] if found in expected), None)  # noqa: E731
+    return wait_until(find, within_s, f"way from {host} through {' or '.join(expected)}", step_s=0.05)

@@ -8,8 +8,17 @@ from typing import Any, Callable
 
 from vlcp.event._events import POLLING_IN, PollEvent
 from vlcp.event._handler import EventHandler
+from vlcp.event.event import Event, withIndices
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@withIndices()
+class StopRequest(Event):
+    """The first signal has come: who waits for this event prepares the end, and then calls ``scheduler.quit()``. Without
+    anybody who waits, and at the second signal, the scheduler quits at once."""
+
+    canignore = True
 
 
 class SignalWatch:
@@ -19,7 +28,7 @@ class SignalWatch:
     poll after it.
 
     :param scheduler: the scheduler, whose poller is to be woken up
-    :param on_signal: called without arguments, in the context of the signal handler
+    :param on_signal: called without arguments, in the context of the signal handler, unless somebody waits for the request
     """
 
     def __init__(self, scheduler: Any, on_signal: Callable[[], None]) -> None:
@@ -27,6 +36,7 @@ class SignalWatch:
         self._reading = EventHandler(scheduler, True)
         self._on_signal = on_signal
         self._previous: dict[int, Any] = {}
+        self._requested = False
 
     def __enter__(self) -> SignalWatch:
         self._reader, self._writer = socket.socketpair()
@@ -40,9 +50,13 @@ class SignalWatch:
         return self
 
     def _handle(self, signum: int, frame: Any) -> None:
-        self._on_signal()
+        if self._requested or self._scheduler.matchtree.matchfirst(StopRequest()) is None:
+            self._on_signal()
+        self._requested = True
 
     def _drain(self, event: Any, scheduler: Any) -> None:
+        if self._requested:
+            scheduler.emergesend(StopRequest())
         try:
             while self._reader.recv(4096):
                 continue

@@ -186,6 +186,12 @@ class Module(Configurable):
         for connection in self.connections:
             connection.start()
 
+    async def stopping(self, container: RoutineContainer) -> None:
+        """Called when the process is told to end, while all modules still work; it has a few seconds. Nothing is unloaded then.
+
+        :param container: container of the calling routine
+        """
+
     async def unload(self, container: RoutineContainer, force: bool = False) -> None:
         """Stop the routines and connections of the module.
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any, Callable, List, Optional, Sequence
 
 from vlcp.config import Configurable, config, manager, unknown_keys
+from vlcp.event._signals import StopRequest
 from vlcp.event.core import Scheduler
 from vlcp.event.polling import DefaultPolling
 from vlcp.event.pqueue import CBQueue
@@ -19,6 +20,8 @@ from vlcp.server.module import Module, ModuleLoader, ModuleLoadException
 from vlcp.utils.connector import Resolver
 
 logger = logging.getLogger(__name__)
+
+_FAREWELL_S = 5.0
 
 DEFAULT_PRIORITY = 400
 "priority of events that belong into no sub-queue"
@@ -133,6 +136,7 @@ class Server(Configurable):
         self.moduleloader.start()
         wanted = self.startup_paths()
         self._starter.subroutine(self._start_all(wanted))
+        self._starter.subroutine(self._stop_when_told(), daemon=True)
         self.scheduler.main()
         return 1 if len(self.failures) == len(wanted) else 0
 
@@ -163,6 +167,21 @@ class Server(Configurable):
             await self._starter.wait_with_timeout(None)
         finally:
             self.announce(STOPPING)
+
+    async def _stop_when_told(self) -> None:
+        """At the first signal let the modules say good-bye while everything still works, then quit."""
+        await StopRequest.createMatcher()
+        farewells = self._starter.execute_all([self._farewell(module) for module in self.moduleloader.active.values()])
+        timed_out, _ = await self._starter.execute_with_timeout(_FAREWELL_S, farewells)
+        if timed_out:
+            logger.warning("modules are not ready to stop after %g s", _FAREWELL_S)
+        self.scheduler.quit()
+
+    async def _farewell(self, module: Module) -> None:
+        try:
+            await module.stopping(self._starter)
+        except Exception:
+            logger.warning("module %s is not ready to stop", module.get_service_name(), exc_info=True)
 
     async def _try(self, path: str) -> Optional[str]:
         """Load a startup module; return the reason when that fails."""

@@ -31,6 +31,11 @@ class Probe(Module):
         self.apiroutine.main = self.main
         self.routines.append(self.apiroutine)
 
+    async def stopping(self, container):
+        os.write(1, b"good-bye\\n")
+        await container.wait_with_timeout(60 if os.environ.get("SLOW") else 0.05)
+        os.write(1, b"prepared\\n")
+
     async def main(self):
         os.write(1, b"running %d\\n" % os.getpid())
         try:
@@ -169,7 +174,23 @@ def test_a_signal_ends_the_process_in_order(start, number):
     read_until(process, "running")
     process.send_signal(number)
     status, output = finish(process)
-    assert status == 0 and "ended in order" in output and "Traceback" not in output
+    assert status == 0 and "Traceback" not in output
+    assert [line for line in output.splitlines() if " " not in line or "ended" in line] == [
+        "good-bye",
+        "prepared",
+        "ended in order",
+    ]
+
+
+def test_a_module_that_is_not_ready_to_stop_is_not_waited_for_at_the_second_signal(start, monkeypatch):
+    monkeypatch.setenv("SLOW", "1")
+    process = start("-f", "", "probe.Probe")
+    read_until(process, "running")
+    process.send_signal(signal.SIGTERM)
+    read_until(process, "good-bye")
+    process.send_signal(signal.SIGTERM)
+    status, output = finish(process)
+    assert status == 0 and "ended in order" in output and "prepared" not in output
 
 
 def test_several_workers_run_and_end_together(start):

@@ -38,6 +38,7 @@ class Forwarding:
         self._publisher: Optional[ForwardPublisher] = None
         self._changed: Callable[[], None] = lambda: None
         self._ways: Set[Way] = set()
+        self._detached = False
         self.missing = False
         self.offering = False
 
@@ -76,7 +77,8 @@ class Forwarding:
         publisher.attach(changed)
 
     def detach(self) -> None:
-        """Forward for nobody any more."""
+        """Forward for nobody any more, and publish nothing."""
+        self._detached = True
         if self._publisher is not None:
             self._publisher.detach(self._changed)
 
@@ -92,7 +94,7 @@ class Forwarding:
 
     def publish(self) -> None:
         """Want what this switch has to publish now."""
-        if self._publisher is None:
+        if self._publisher is None or self._detached:
             return
         leases = self._networks.leases()
         self._publisher.want_addresses(

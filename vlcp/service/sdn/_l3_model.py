@@ -122,17 +122,18 @@ class RoutedNetworks:
             return
         out = None
         for interface in router.interfaces:
+            gone = self.uplink(interface.network) is None
             there = self.physical(interface.network)
-            mac = None if there is None or there == here else carrier_of(network, here, there)
+            if there is None or there == here or not (gone or (interface.external and interface.address is None)):
+                continue
+            mac = carrier_of(network, here, there)
             if mac is None:
                 continue
-            if self.uplink(interface.network) is None:
+            if interface.external:
+                out = mac if out is None else out
+            if gone:
                 yield Away(interface.first, interface.prefix, mac)
-                for first, prefix, hop in router.routes:
-                    if router.interface_of(hop) is interface:
-                        yield Away(first, prefix, mac, False)
-            if interface.external and interface.address is None and out is None:
-                out = mac
+                yield from (Away(*route[:2], mac, False) for route in router.routes if router.interface_of(route[2]) is interface)
         if out is not None and not any(route[:2] == _EVERYWHERE for route in router.routes):
             yield Away(*_EVERYWHERE, out, False)
 

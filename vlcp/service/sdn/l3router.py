@@ -21,14 +21,14 @@ from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row
 from vlcp.service.sdn._flows.sync import SwitchFlowsEvent
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
+from vlcp.service.sdn._forward_module import ForwardingModule
 from vlcp.service.sdn._forward_offers import concerns_offers, walk_offers
-from vlcp.service.sdn._forward_publish import ForwardPublisher
 from vlcp.service.sdn._l3_forwarding import Forwarding
 from vlcp.service.sdn._l3_model import LocalAddresses, RoutedNetworks
 from vlcp.service.sdn._l3_neighbours import Neighbours
 from vlcp.service.sdn._l3_rows import HostInputs, l3_rows
 from vlcp.service.sdn._members import Members, map_key, walk_members
-from vlcp.service.sdn._proxied import ProxiedModule, Proxy
+from vlcp.service.sdn._proxied import Proxy
 from vlcp.service.sdn._routed import RoutedUpdater
 from vlcp.service.sdn._routers import Here, Node
 
@@ -38,7 +38,6 @@ _REMOVED_BY_TIME = (0, 1)
 _FIRST_ANSWERS_S = 1.0
 _FIRST_OFFERS_S = 3.0
 _FIRST_ROWS_S = 5.0
-_WITHDRAW_S = 3.0
 _POLL_S = 0.02
 
 PartInputs = Tuple[Any, Optional[Any]]
@@ -108,10 +107,7 @@ class RouterUpdater(RoutedUpdater):
         ]
         for helper in helpers:
             self.start_helper(helper)
-        try:
-            await super().main()
-        finally:
-            self._forwarding.detach()
+        await super().main()
 
     def reset_initialkeys(self, keys: Any, values: Any) -> None:
         """See :meth:`FlowUpdater.reset_initialkeys`; the walkers follow the networks of the switch instead."""
@@ -124,6 +120,10 @@ class RouterUpdater(RoutedUpdater):
         """Return what to walk: the routers of every network that is present, and its ports when they are prepushed."""
         walker = walk_offers_and_ports if self._parent.prepush else walk_offers
         return {map_key(network): walker for network in view.networks}
+
+    def withdraw(self) -> None:
+        """Forward for nobody any more; the connection is lost or given up."""
+        self._forwarding.detach()
 
     def here(self) -> Optional[Here]:
         """Return how external subnets name this switch, and its addresses there; None when it does not forward to them."""
@@ -332,7 +332,7 @@ class RouterUpdater(RoutedUpdater):
 
 @defaultconfig
 @depend(arpresponder.ARPResponder, icmpresponder.ICMPResponder, objectdb.ObjectDB)
-class L3Router(ProxiedModule):
+class L3Router(ForwardingModule):
     """L3 connectivities with virtual router."""
 
     _tablerequest = (
@@ -370,23 +370,3 @@ class L3Router(ProxiedModule):
     "Seconds after which a forwarding node says again that it forwards for others"
     updater = RouterUpdater
     needs_nicira = True
-
-    def __init__(self, server: Any) -> None:
-        super().__init__(server)
-        self._publishers: Dict[Node, ForwardPublisher] = {}
-
-    def publisher_of(self, node: Node) -> ForwardPublisher:
-        """Return what publishes for a forwarding node, running."""
-        if node not in self._publishers:
-            times = (self.forwardinfo_discover_update_time, self.addressinfo_discover_update_time)
-            self._publishers[node] = ForwardPublisher(self.scheduler, node, *times)
-            self._publishers[node].start()
-        return self._publishers[node]
-
-    async def unload(self, container: Any, force: bool = False) -> None:
-        """Stop the module; a forwarding node withdraws its offers, and keeps its addresses."""
-        await super().unload(container, force)
-        for node, publisher in self._publishers.items():
-            if not await publisher.finish(container, _WITHDRAW_S):
-                _logger.warning("offers of %s are not withdrawn, they expire", node)
-            publisher.close()
