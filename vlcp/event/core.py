@@ -27,7 +27,7 @@ from vlcp.event._events import (
     TimerEvent,
 )
 from vlcp.event._registry import Registry
-from vlcp.event._signals import SignalWatch
+from vlcp.event._signals import SignalWatch, StopRequest
 from vlcp.event._syscalls import (
     SyscallSlot,
     syscall_clearqueue,
@@ -51,6 +51,7 @@ __all__ = [
     "PollEvent",
     "QuitException",
     "Scheduler",
+    "StopRequest",
     "SyscallReturnEvent",
     "SystemControlEvent",
     "SystemControlLowPriorityEvent",

@@ -7,8 +7,7 @@ import sys
 from typing import Any, Callable, List, Optional, Sequence
 
 from vlcp.config import Configurable, config, manager, unknown_keys
-from vlcp.event._signals import StopRequest
-from vlcp.event.core import Scheduler
+from vlcp.event.core import Scheduler, StopRequest
 from vlcp.event.polling import DefaultPolling
 from vlcp.event.pqueue import CBQueue
 from vlcp.event.runnable import RoutineContainer
