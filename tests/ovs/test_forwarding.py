@@ -6,6 +6,11 @@ import time
 
 import pytest
 from support.forwarding import address_outside, route_back, routed_outside, wait_carrier
+from support.networks import api, settle
+from support.routing import remove_router
+from support.storedkeys import stored_keys, wait_until_left
+
+from vlcp.lab._shell import run, wait_until
 
 pytestmark = pytest.mark.ovs
 
@@ -63,3 +68,80 @@ def test_when_a_forwarding_node_stops_or_dies_the_next_one_is_used(make_lab, sto
     wait_carrier(lab, "hv3", other, within_s=8)
     time.sleep(0.5)
     assert lost_s(ping) < 5
+
+
+def start_routed_traffic(lab, ends):
+    """Ping out of every hypervisor and back in, 100 times a second, and return the pings when all are answered."""
+    hosts = list(ends)
+    route_back(lab, *lab.plan.forwarding)
+    for end in ends.values():
+        assert reaches_out(lab, end), end.plan.name
+        assert lab.outside.ping(end.address, 3).received
+    out = [end.start_ping(lab.outside.far_address) for end in ends.values()]
+    near = ends[hosts[0]].start_ping(lab.outside.address)
+    return [*out, near, lab.outside.start_ping(ends[hosts[-1]].address)]
+
+
+def assert_nothing_was_lost(pings):
+    results = [ping.stop() for ping in pings]
+    assert [result.lost for result in results] == [0] * len(results)
+    assert all(result.sent > 100 for result in results)
+
+
+@pytest.mark.parametrize("forward, end", [(1, "stop"), (2, "kill")])
+def test_no_packet_to_or_from_outside_is_lost_while_the_controllers_end_and_start(make_lab, forward, end):
+    lab = make_lab(hosts=3, outside="vlan", forward=forward, config=CONFIG)
+    pings = start_routed_traffic(lab, routed_outside(lab))
+    for host in lab.hosts.values():
+        getattr(host.controller, end)()
+        time.sleep(0.5)
+        host.controller.start()
+        host.wait_settled()
+        time.sleep(0.5)
+    for host in lab.hosts.values():
+        getattr(host.controller, end)()
+    for host in lab.hosts.values():
+        host.controller.start(wait=False)
+    for host in lab.hosts.values():
+        host.controller.wait_ready()
+    settle(lab)
+    time.sleep(1)
+    assert_nothing_was_lost(pings)
+
+
+def test_each_host_has_the_address_and_the_gateway_that_are_configured_for_it(make_lab):
+    hosts = [
+        {"systemid": "hv1", "local_address": "10.20.0.77", "gateway": "10.20.0.3"},
+        {"systemid": "hv2", "bridge": "br0", "local_address": "10.20.0.88"},
+        {"systemid": "hv3", "local_address": "10.20.0.99"},
+    ]
+    lab = make_lab(hosts=3, outside="native", forward=2, config=CONFIG)
+    run(["ip", "-n", lab.outside.namespace, "address", "add", "10.20.0.3/24", "dev", "eth0"])
+    ends = routed_outside(lab, pre_host_config=hosts)
+    route_back(lab, "hv1", "hv2")
+    assert [address_outside(lab, host) for host in ("hv1", "hv2")] == ["10.20.0.77", "10.20.0.88"]
+    for end in ends.values():
+        assert reaches_out(lab, end), end.plan.name
+    asked = "\n".join(lab.hosts["hv1"].dump_flows())
+    assert "nw_dst=10.20.0.3 " in asked and "nw_dst=10.20.0.1 " not in asked
+    assert "nw_dst=10.20.0.1 " in "\n".join(lab.hosts["hv2"].dump_flows())
+
+
+def test_everything_is_gone_after_removal_in_reverse_order(make_lab):
+    lab = make_lab(hosts=2, outside="native", forward=1, config=CONFIG)
+    settle(lab)
+    keys, flows = stored_keys(lab), [host.dump_flows() for host in lab.hosts.values()]
+    ends = routed_outside(lab)
+    route_back(lab, "hv1")
+    assert reaches_out(lab, ends["hv2"])
+    api(lab, "deletelogicalports", ports=[{"id": end.plan.iface_id} for end in ends.values()])
+    remove_router(lab, "r", "red", "out")
+    for network in ("red", "out"):
+        api(lab, "deletesubnet", id=network)
+        api(lab, "deletelogicalnetwork", id=network)
+    for name, physical in (("out0", "wan"), ("trunk0", "phys")):
+        api(lab, "deletephysicalport", name=name)
+        api(lab, "deletephysicalnetwork", id=physical)
+    wait_until_left(lab, keys)
+    settle(lab)
+    wait_until(lambda: [host.dump_flows() for host in lab.hosts.values()] == flows, 5, "removal of all flows")
