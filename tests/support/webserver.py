@@ -25,6 +25,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+async def _quit_when(stop: threading.Event, container: RoutineContainer) -> None:
+    """End the scheduler soon after another thread has set ``stop``; calling ``quit`` there would not wake it up."""
+    while not stop.is_set():
+        await container.wait_with_timeout(0.1)
+    container.scheduler.quit()
+
+
 @contextlib.contextmanager
 def running(modules: Sequence[Any], settings: Dict[str, Any]) -> Iterator[Server]:
     """Run a server with these module classes; ``settings`` are configured meanwhile.
@@ -37,7 +44,7 @@ def running(modules: Sequence[Any], settings: Dict[str, Any]) -> Iterator[Server
     server = Server()
     starter = RoutineContainer(server.scheduler)
     outcome: list = []
-    loaded = threading.Event()
+    loaded, stop = threading.Event(), threading.Event()
 
     async def load() -> None:
         try:
@@ -51,6 +58,7 @@ def running(modules: Sequence[Any], settings: Dict[str, Any]) -> Iterator[Server
         server.resolver.start()
         server.moduleloader.start()
         starter.subroutine(load())
+        starter.subroutine(_quit_when(stop, starter), daemon=True)
         server.scheduler.main(installsignal=False)
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -60,7 +68,7 @@ def running(modules: Sequence[Any], settings: Dict[str, Any]) -> Iterator[Server
             raise RuntimeError(f"modules are not loaded: {outcome}")
         yield server
     finally:
-        server.scheduler.quit()
+        stop.set()
         thread.join(10)
         for key in settings:
             if key in before:
@@ -120,18 +128,20 @@ class HttpThread:
         vars(self.protocol).update(settings)
         self.server = TcpServer(f"tcp://127.0.0.1:{self.port}/", self.protocol, self.scheduler)
         self.handlers = [handler(self.scheduler) for handler in handlers]
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self.scheduler.main, args=(False,), daemon=True)
 
     def __enter__(self) -> HttpThread:
         self.server.start()
         for handler in self.handlers:
             handler.start()
+        self.container.subroutine(_quit_when(self._stop, self.container), daemon=True)
         self._thread.start()
         wait_listening(self.port)
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
-        self.scheduler.quit()
+        self._stop.set()
         self._thread.join(15)
 
     def connect(self, timeout_s: float = 10) -> socket.socket:

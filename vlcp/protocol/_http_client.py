@@ -13,7 +13,7 @@ from vlcp.protocol._http_events import (
     HttpResponseEvent,
     HttpTrailersReceived,
 )
-from vlcp.protocol._http_responses import read_piece, stream_length
+from vlcp.protocol._http_responses import read_piece, stream_length, transfer_decoders
 from vlcp.protocol._http_side import BODY_HIGH_WATER, Side
 from vlcp.protocol._wire.http1 import DONE, ResponseReader
 from vlcp.protocol._wire.http1_messages import Body, ResponseHead
@@ -48,7 +48,7 @@ class ClientSide(Side):
 
     def __init__(self, protocol: Any, connection: Any) -> None:
         super().__init__(protocol, connection)
-        self.reader = ResponseReader(self.limits(protocol), protocol.allownoheader)
+        self.reader = ResponseReader(self.limits(protocol), protocol.allownoheader, self.codings(protocol))
         self._waiting: Deque[Exchange] = deque()
         self._unsent: Deque[Exchange] = deque()
         self._sending = False
@@ -81,6 +81,8 @@ class ClientSide(Side):
             raise HttpConnectionClosedException("connection is closing: %r" % (self.connection,))
         head, length, expects = self._head(host, path, method, headers, stream, keepalive)
         self._next_xid += 1
+        if self.protocol.debugging:
+            logger.debug("HTTP request %d: %r %r to %r: %r", self._next_xid, method, path, host, self.connection)
         writer = None if length is None else BodyWriter(length)
         if isinstance(stream, (bytes, bytearray)):
             head += writer.data(bytes(stream)) + writer.end()
@@ -119,8 +121,12 @@ class ClientSide(Side):
                 fields.append((b"Expect", b"100-continue"))
         elif method in (b"POST", b"PUT", b"PATCH") and b"content-length" not in given:
             fields.append((b"Content-Length", b"0"))
-        if not keepalive:
-            fields.append((b"Connection", b"close"))
+        options = [b"close"] * (not keepalive)
+        if protocol.allowtransfercompress and b"te" not in given:
+            fields.append((b"TE", b"deflate, gzip"))
+            options.append(b"TE")
+        if options:
+            fields.append((b"Connection", b", ".join(options)))
         version = protocol.defaultversion.encode("ascii")
         return write_head(write_request_line(method, path, version), fields), length, expects
 
@@ -217,6 +223,8 @@ class ClientSide(Side):
         exchange = self._waiting[0] if self._waiting else None
         if exchange is None:
             raise ProtocolError("response without a request")
+        if self.protocol.debugging:
+            logger.debug("HTTP response %d: %d: %r", exchange.xid, head.status, self.connection)
         event = HttpResponseEvent(
             self.connection,
             self.connmark,
@@ -230,6 +238,8 @@ class ClientSide(Side):
         )
         if head.isfinal:
             exchange.body = event.stream = BodyStream(self.connection.scheduler, self._body_is_read)
+            if self.reader.codings:
+                exchange.body.encoders.extend(transfer_decoders(head.combined.get(b"transfer-encoding")))
             exchange.keepalive = head.keepalive
             self._current = exchange
         return event

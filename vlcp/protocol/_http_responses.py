@@ -6,15 +6,15 @@ import html
 import time
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from vlcp.protocol._wire.http_headers import CHUNKED, UNTIL_CLOSE, check_field
-from vlcp.utils.encoders import gzip_encoder
+from vlcp.protocol._wire.http_headers import CHUNKED, UNTIL_CLOSE, check_field, transfer_codings
+from vlcp.utils.encoders import deflate_decoder, deflate_encoder, gzip_decoder, gzip_encoder
 
 Headers = Sequence[Tuple[bytes, bytes]]
 
 _REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
-_REASONS[413] = b"Content Too Large"
+_REASONS.update({413: b"Content Too Large", 414: b"URI Too Long", 416: b"Range Not Satisfiable", 422: b"Unprocessable Content"})
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"date"))
 _CACHE_LIMIT = 256
 COMPRESS_FROM = 1024
@@ -110,6 +110,7 @@ def response_head(
     length: Optional[int],
     connection: bytes,
     date_line: bytes,
+    coding: bytes = b"",
 ) -> bytes:
     """Return the bytes of a response head.
 
@@ -119,6 +120,7 @@ def response_head(
     :param length: number of body bytes, ``CHUNKED``, or None for no header about the length
     :param connection: value of the Connection header; empty for none
     :param date_line: the Date header line
+    :param coding: transfer coding before ``chunked``; empty for none
     :raises ValueError: a field would break the message
     """
     key = (status, tuple(headers))
@@ -131,7 +133,7 @@ def response_head(
     if length is None:
         framing = b""
     elif length == CHUNKED:
-        framing = b"Transfer-Encoding: chunked\r\n"
+        framing = b"Transfer-Encoding: %bchunked\r\n" % (coding and coding + b", ",)
     else:
         framing = b"Content-Length: %d\r\n" % (length,)
     if connection:
@@ -144,15 +146,24 @@ def with_content_encoding(headers: Headers, coding: bytes) -> List[Tuple[bytes, 
     return [*headers, (b"Content-Encoding", coding)]
 
 
-def accepts_gzip(accept_encoding: Optional[bytes]) -> bool:
-    """Tell whether an Accept-Encoding value allows gzip (RFC 9110 12.5.3)."""
-    if not accept_encoding:
+def accepts(value: Optional[bytes], wanted: bytes) -> bool:
+    """Tell whether a list of codings with weights, as in Accept-Encoding and TE, has one (RFC 9110 12.4.2, 12.5.3).
+
+    :param value: value of the header, None for no header
+    :param wanted: the coding in lower case
+    """
+    if not value:
         return False
-    for item in accept_encoding.lower().split(b","):
+    for item in value.lower().split(b","):
         coding, _, weight = item.partition(b";")
-        if coding.strip() == b"gzip":
+        if coding.strip() == wanted:
             return weight.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
     return False
+
+
+def accepts_gzip(accept_encoding: Optional[bytes]) -> bool:
+    """Tell whether an Accept-Encoding value allows gzip."""
+    return accepts(accept_encoding, b"gzip")
 
 
 def is_compressible(headers: Iterable[Tuple[bytes, bytes]], defaults: Iterable[Tuple[bytes, bytes]]) -> bool:
@@ -203,23 +214,47 @@ def _compresses(head: Any, code: int, headers: Headers, defaults: Headers) -> bo
     return is_compressible(headers, defaults)
 
 
+class Framing(NamedTuple):
+    """How a stream is sent: ``length`` as in the headers' rules, ``headers``, ``encoder`` or None, transfer ``coding``."""
+
+    length: int
+    headers: Headers
+    encoder: Any = None
+    coding: bytes = b""
+
+
 def stream_framing(
-    head: Any, code: int, headers: Headers, defaults: Headers, stream: Any, disabled: bool
-) -> Tuple[int, Headers, Any]:
-    """Return (length, headers, encoder or None) for a response whose body is a stream.
+    head: Any, code: int, headers: Headers, defaults: Headers, stream: Any, disabled: bool, transfer: bool = False
+) -> Framing:
+    """Return how a response is framed whose body is a stream.
 
     :param head: the request's head
     :param code: status of the response
     :param disabled: do not compress
+    :param transfer: a transfer coding may compress what comes in chunks
     """
-    encoder = None
     given = [value for name, value in headers if name.lower() == b"content-length"]
     known = int(given[0]) if given else stream_length(stream)
     length = CHUNKED if known is None else known
     if not disabled and (length == CHUNKED or length >= COMPRESS_FROM) and _compresses(head, code, headers, defaults):
-        headers = with_content_encoding(headers, b"gzip")
-        encoder = gzip_encoder(level=6)
-        length = CHUNKED
+        length, headers = CHUNKED, with_content_encoding(headers, b"gzip")
+        framing = Framing(length, headers, gzip_encoder(level=6))
+    elif transfer and not disabled and length == CHUNKED and accepts(head.combined.get(b"te"), b"deflate"):
+        framing = Framing(length, headers, deflate_encoder(6), b"deflate")
+    else:
+        framing = Framing(length, headers)
     if length == CHUNKED and head.minor == 0:
-        length = UNTIL_CLOSE
-    return length, headers, encoder
+        return Framing(UNTIL_CLOSE, headers, framing.encoder if not framing.coding else None)
+    return framing
+
+
+TRANSFER_CODINGS = frozenset((b"gzip", b"x-gzip", b"deflate"))
+
+
+def transfer_decoders(value: Optional[bytes]) -> List[Any]:
+    """Return decoders for the transfer codings of a message besides ``chunked``, the last coding first.
+
+    :param value: value of Transfer-Encoding, None for no header; its codings are of :data:`TRANSFER_CODINGS`
+    """
+    codings = [] if value is None else [one for one in reversed(transfer_codings(value)) if one != b"chunked"]
+    return [deflate_decoder() if one == b"deflate" else gzip_decoder() for one in codings]

@@ -18,6 +18,7 @@ from vlcp.protocol._http_responses import (
     response_head,
     status_code,
     stream_framing,
+    transfer_decoders,
 )
 from vlcp.protocol._http_side import BODY_HIGH_WATER, Side
 from vlcp.protocol._wire.http1 import RequestReader
@@ -61,7 +62,7 @@ class ServerSide(Side):
 
     def __init__(self, protocol: Any, connection: Any) -> None:
         super().__init__(protocol, connection)
-        self.reader = RequestReader(self.limits(protocol))
+        self.reader = RequestReader(self.limits(protocol), self.codings(protocol))
         self.exchanges: Deque[Exchange] = deque()
         self._next_xid = 0
         self._incoming: Optional[Exchange] = None
@@ -124,9 +125,13 @@ class ServerSide(Side):
         self._head_began = False
         if head.length:
             exchange.body = BodyStream(self.connection.scheduler, lambda: self._body_is_read(exchange))
+            if self.reader.codings:
+                exchange.body.encoders.extend(transfer_decoders(head.combined.get(b"transfer-encoding")))
             self._incoming = exchange
             self.set_deadline(self.protocol.bodytimeout, "body is too slow")
         self.exchanges.append(exchange)
+        if self.protocol.debugging:
+            logger.debug("HTTP request %d: %r %r of %r: %r", exchange.xid, head.method, head.target, head.host, self.connection)
         return HttpRequestEvent(
             head.host,
             head.target,
@@ -145,13 +150,17 @@ class ServerSide(Side):
             self.connection.scheduler.emergesend(HttpTrailersReceived(exchange.body, trailers=trailers))
 
     def _broken(self, error: ProtocolError) -> None:
-        """The peer broke the protocol: answer what was read before, then the error, then close."""
-        if self._incoming is not None:
-            self._incoming.body.fail(error)
-            self._incoming = None
-        if self._peer_closed and self.exchanges:
+        """The peer broke the protocol: answer what was read before, then the error, then close.
+
+        When a body is broken, its request gets the one answer that its handler gives; nothing is read after it.
+        """
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None:
+            incoming.body.fail(error)
+            incoming.keepalive = False
+        if self.exchanges and (self._peer_closed or self.exchanges[-1] is incoming):
             return
-        if self._peer_closed or self.protocol.fastfail:
+        if self._peer_closed or self.protocol.fastfail or incoming is not None:
             logger.debug("HTTP request refused: %s: %r", error, self.connection)
             self.drop()
             return
@@ -170,7 +179,7 @@ class ServerSide(Side):
         exchange.wants_body = True
         if exchange.waits and self.exchanges and self.exchanges[0] is exchange and not exchange.started:
             exchange.waits = False
-            if exchange.body.received == 0:
+            if exchange.body.received == 0 and not self.reader.buffered:
                 self.outbox.put(_CONTINUE)
         if not self.gate_is_open and self.input_is_wanted():
             self.open_gate()
@@ -215,6 +224,8 @@ class ServerSide(Side):
         """
         if exchange.started:
             raise ValueError("request %d is answered already" % (exchange.xid,))
+        if self.protocol.debugging:
+            logger.debug("HTTP response %d: %r: %r", exchange.xid, status, self.connection)
         code = status if type(status) is int else status_code(status)[0]
         head = exchange.head
         if type(body) is bytes or body is None:
@@ -234,15 +245,10 @@ class ServerSide(Side):
                 exchange.data = data
                 return
         else:
-            defaults = self.protocol.defaultresponseheaders
-            length, headers, exchange.encoder = stream_framing(head, code, headers, defaults, body, disabledeflate)
-            exchange.keepalive = exchange.keepalive and length != UNTIL_CLOSE
-            exchange.data = self._head_bytes(exchange, status, headers, None if length == UNTIL_CLOSE else length)
-            exchange.started = True
-            self._start_stream(exchange, code, length, body)
+            self._respond_with_stream(exchange, code, status, headers, body, disabledeflate)
         self._flush()
 
-    def _head_bytes(self, exchange: Exchange, status: Any, headers: Any, length: Optional[int]) -> bytes:
+    def _head_bytes(self, exchange: Exchange, status: Any, headers: Any, length: Optional[int], coding: bytes = b"") -> bytes:
         head = exchange.head
         connection = b""
         if not exchange.keepalive:
@@ -250,7 +256,7 @@ class ServerSide(Side):
         elif head.minor == 0:
             connection = b"keep-alive"
         defaults = self.protocol.defaultresponseheaders
-        return response_head(self.protocol.head_cache, status, headers, defaults, length, connection, _date_line())
+        return response_head(self.protocol.head_cache, status, headers, defaults, length, connection, _date_line(), coding)
 
     def _decide_keepalive(self, exchange: Exchange) -> None:
         """End the connection after a response if the rest of the request's body is not worth reading."""
@@ -260,6 +266,19 @@ class ServerSide(Side):
         left = exchange.head.length - body.received
         if exchange.waits or exchange.head.length == CHUNKED or left > _DRAIN_LIMIT:
             exchange.keepalive = False
+
+    def _respond_with_stream(
+        self, exchange: Exchange, code: int, status: Any, headers: Any, stream: Any, disabledeflate: bool
+    ) -> None:
+        protocol, head = self.protocol, exchange.head
+        defaults, transfer = protocol.defaultresponseheaders, protocol.allowtransfercompress
+        framing = stream_framing(head, code, headers, defaults, stream, disabledeflate, transfer)
+        length, exchange.encoder = framing.length, framing.encoder
+        exchange.keepalive = exchange.keepalive and length != UNTIL_CLOSE
+        shown = None if length == UNTIL_CLOSE else length
+        exchange.data = self._head_bytes(exchange, status, framing.headers, shown, framing.coding)
+        exchange.started = True
+        self._start_stream(exchange, code, length, stream)
 
     def _start_stream(self, exchange: Exchange, code: int, length: int, stream: Any) -> None:
         if exchange.head.method == b"HEAD" or not may_have_body(code):

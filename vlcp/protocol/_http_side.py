@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, FrozenSet, List, Optional, Tuple
 
 from vlcp.event.connection import ConnectionWriteEvent
 from vlcp.event.core import syscall_clearremovequeue
 from vlcp.event.runnable import RoutineContainer
 from vlcp.protocol._http_events import HttpInputGate, HttpStateChange
+from vlcp.protocol._http_responses import TRANSFER_CODINGS
 from vlcp.protocol._wire.http_headers import Limits
 
 BODY_HIGH_WATER = 262144
@@ -109,6 +110,11 @@ class Side:
             protocol.chunkedheaderlimit,
             protocol.chunkednumberlimit,
         )
+
+    @staticmethod
+    def codings(protocol: Any) -> FrozenSet[bytes]:
+        """Return the transfer codings that the settings of a protocol accept besides ``chunked``."""
+        return TRANSFER_CODINGS if protocol.allowtransfercompress else frozenset()
 
     @property
     def now(self) -> float:

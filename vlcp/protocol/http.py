@@ -89,7 +89,7 @@ class Http(Protocol):
     _default_defaultversion = "1.1"
     #: Drop the connection of a client that breaks the protocol, without the answer 400
     _default_fastfail = False
-    #: Accept and offer transfer codings other than chunked; they are never used
+    #: Accept bodies with the transfer codings gzip and deflate, and offer and use them (TE)
     _default_allowtransfercompress = False
     #: Seconds until a connection without a request is closed
     _default_idletimeout = 20
@@ -101,7 +101,7 @@ class Http(Protocol):
     _default_bodytimeout = 60
     #: Seconds without progress until a response that the client does not read is given up
     _default_sendtimeout = 60
-    #: Log every request
+    #: Log every request and response
     _default_debugging = False
     #: A client asks with "Expect: 100-continue" before it sends a long body
     _default_useexpect = False
@@ -127,7 +127,7 @@ class Http(Protocol):
     _default_errorredirect = {}
     #: Error pages show the exception
     _default_showerrorinfo = False
-    #: Priority of HttpResponseEndEvent
+    #: With createqueue: priority of HttpResponseEndEvent
     _default_responseendpriority = 690
     #: In query strings + means a blank
     _default_unquoteplus = True
@@ -155,11 +155,25 @@ class Http(Protocol):
         connection.wire.outbox.taken(event)
         return event.data, event.EOF
 
+    def message_matchers(self, connection: Any) -> tuple:
+        """Return the queues of a connection, see :meth:`Protocol.message_matchers`."""
+        return (
+            ("httprequest", HttpRequestEvent.createMatcher(connection=connection)),
+            ("httpresponse", HttpResponseEvent.createMatcher(connection)),
+        )
+
+    def _queue_names(self, connection: Any) -> list:
+        return [*super()._queue_names(connection), ("httpresponseend", connection)]
+
     async def init(self, connection: Any) -> None:
         """A connection is up: make its state and announce it."""
         connection.wire = (ServerSide if self.server else ClientSide)(self, connection)
         self._watch(connection)
         await super().init(connection)
+        if self.createqueue:
+            ends = HttpResponseEndEvent.createMatcher(connection)
+            queue, name = connection.scheduler.queue, ("httpresponseend", connection)
+            queue.addSubQueue(self.responseendpriority, ends, name, self.messagequeuesize)
         await self._announce(connection, "serverconnect" if self.server else "clientconnect")
 
     async def reconnect_init(self, connection: Any) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Callable, Optional
 Encoder = Callable[[Any, bool], Any]
 
 _GZIP = 16 + zlib.MAX_WBITS
+_MOST_AT_ONCE = 67108864
+"bytes that one piece of compressed data may become"
 
 
 def unicode_encoder(encoding: str, errors: str = "strict") -> Encoder:
@@ -91,7 +93,9 @@ class _Decompressor:
             while data:
                 if self._decompressor is None:
                     self._decompressor = self._make(data[0])
-                pieces.append(self._decompressor.decompress(data))
+                pieces.append(self._decompressor.decompress(data, _MOST_AT_ONCE))
+                if self._decompressor.unconsumed_tail:
+                    raise OSError("piece of compressed data becomes more than %d bytes" % (_MOST_AT_ONCE,))
                 if not self._decompressor.eof:
                     break
                 data = self._decompressor.unused_data if self._members else b""

@@ -144,10 +144,15 @@ class WebClient(Configurable):
         given.update(cafile=cafile, key=key, certificate=certificate, autodecompress=autodecompress, allowcookies=allowcookies)
         with_cookies = self.allowcookies if allowcookies is None else allowcookies
         options = _Options(timeout, cafile or self.cafile, key, certificate, autodecompress, with_cookies)
+        response = await self._follow(container, request, options, datagen, given)
+        return response if ignorewebexception else _checked(response)
+
+    async def _follow(self, container: Any, request: Request, options: _Options, datagen: Any, given: dict) -> Response:
+        """Return the response to a request, after redirects if they are to be followed."""
         for _ in range(self.redirectlimit + 1):
             response = await self._ask(container, request, options, datagen)
-            if not (followredirect and response.status in REDIRECTS and response.has_header("Location")):
-                return response if ignorewebexception else _checked(response)
+            if not (given["followredirect"] and response.status in REDIRECTS and response.has_header("Location")):
+                return response
             response.close()
             request, datagen = request.redirect(response, **given), None
         raise WebException("more than %d redirects, the last one to %s" % (self.redirectlimit, request.get_full_url()))

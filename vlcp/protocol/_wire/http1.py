@@ -1,7 +1,7 @@
 """Reading HTTP/1 messages without I/O (RFC 9112): bytes to events.
 
-A reader is fed with :meth:`~_Reader.receive` and asked with :meth:`~_Reader.next_event` until it
-returns None. It walks through the states below; each has one method, listed in ``_STEPS``.
+A reader is fed with :meth:`~_Reader.receive` and asked with :meth:`~_Reader.next_event` until it returns None. It walks
+through the states below; each has one method, listed in ``_STEPS``.
 
 ====================  =========================================  =======================================
 state                 reads                                      next
@@ -26,21 +26,21 @@ from __future__ import annotations
 from collections import deque
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Deque, Dict, Mapping, Optional, Tuple
+from typing import Deque, Dict, FrozenSet, Mapping, Optional, Tuple, Union
 
 from vlcp.protocol._wire.http1_messages import Body, End, Event, RequestHead, ResponseHead
 from vlcp.protocol._wire.http_headers import (
     BAD_HEAD_BYTES,
     CHUNKED,
+    METHOD,
     UNTIL_CLOSE,
     Fields,
     Limits,
     ProtocolError,
     body_length,
     chunk_size,
-    combine,
-    is_clean,
     keeps_alive,
+    parse_block,
     parse_fields,
     parse_request_line,
     parse_status_line,
@@ -67,10 +67,12 @@ class _Reader:
     """Common part of both readers: buffer, body states, limits.
 
     :param limits: :class:`Limits`
+    :param codings: transfer codings that are accepted before ``chunked``
     """
 
-    def __init__(self, limits: Limits = Limits()) -> None:
+    def __init__(self, limits: Limits = Limits(), codings: FrozenSet[bytes] = frozenset()) -> None:
         self.limits = limits
+        self.codings = codings
         self.state = IDLE
         self._buffer = bytearray()
         self._scan = 0
@@ -172,7 +174,7 @@ class _Reader:
             raise ProtocolError("line end or control character in a head")
         if self._lines == 0 and len(buffer) > limits.head_line + 1:
             if buffer.find(b"\r\n", max(scan - 1, 0), limits.head_line + 2) < 0:
-                raise ProtocolError("first line is longer than %d bytes" % (limits.head_line,))
+                raise self._long_line(buffer)
         self._lines += buffer.count(b"\n", scan)
         if self._lines > limits.header_count + 1:
             raise ProtocolError("more than %d headers" % (limits.header_count,))
@@ -184,12 +186,17 @@ class _Reader:
         """Return (first line, field lines) of a head."""
         first, _, block = head.partition(b"\r\n")
         if len(first) > self.limits.head_line:
-            raise ProtocolError("first line is longer than %d bytes" % (self.limits.head_line,))
+            raise self._long_line(first)
         if block and block.count(b"\r\n") >= self.limits.header_count:
             raise ProtocolError("more than %d headers" % (self.limits.header_count,))
-        if len(block) > self.limits.header and any(len(line) > self.limits.header for line in block.split(b"\r\n")):
-            raise ProtocolError("header is longer than %d bytes" % (self.limits.header,))
+        if len(block) > self.limits.header:
+            raise ProtocolError("headers are longer than %d bytes" % (self.limits.header,))
         return first, block
+
+    def _long_line(self, line: Union[bytes, bytearray]) -> ProtocolError:
+        """Return the error for a first line; behind a method it is a target that is too long (RFC 9112 3)."""
+        status = 414 if METHOD.match(line) else 400
+        return ProtocolError("first line is longer than %d bytes" % (self.limits.head_line,), status)
 
     def _start_body(self, length: int) -> None:
         self._remaining = length
@@ -302,19 +309,12 @@ class _Reader:
     }
 
 
-def _parse_block(block: bytes) -> Tuple[Fields, Dict[bytes, bytes]]:
-    if not is_clean(block):
-        raise ProtocolError("line end or control character in a head")
-    fields = parse_fields(block.split(b"\r\n")) if block else []
-    return fields, combine(fields)
-
-
-def _read_fields(block: bytes, minor: int) -> Tuple[Fields, Mapping[bytes, bytes], int, bool, bool]:
+def _read_fields(block: bytes, minor: int, codings: FrozenSet[bytes]) -> Tuple[Fields, Mapping[bytes, bytes], int, bool, bool]:
     """Return (fields, combined fields, length, keeps alive, expects 100) of a request's field lines."""
-    fields, combined = _parse_block(block)
+    fields, combined = parse_block(block)
     if minor > 0 and b"host" not in combined:
         raise ProtocolError("no Host header")
-    length = body_length(combined, minor) or 0
+    length = body_length(combined, minor, codings) or 0
     expect = combined.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
         raise ProtocolError("unknown expectation %r" % (expect[:64],), 417)
@@ -329,9 +329,7 @@ _same_target = lru_cache(maxsize=256)(split_target)
 
 
 class RequestReader(_Reader):
-    """The server's reader: requests, one after the other.
-
-    After a request that ends the connection the state is ``DONE`` and further bytes are thrown away.
+    """The server's reader: requests, one after the other; bytes behind one that ends the connection are thrown away.
 
     :param limits: :class:`Limits`
     """
@@ -343,7 +341,7 @@ class RequestReader(_Reader):
         first, block = self._split_head(head)
         is_short = len(head) <= _CACHED_HEAD
         method, target, minor = (_same_request_line if is_short else parse_request_line)(first)
-        fields, combined, length, again, expects = (_read_same_fields if is_short else _read_fields)(block, minor)
+        fields, combined, length, again, expects = (_read_same_fields if is_short else _read_fields)(block, minor, self.codings)
         host, target = (_same_target if is_short else split_target)(method, target, combined.get(b"host"))
         self._again = again
         if length or not again:
@@ -358,10 +356,11 @@ class ResponseReader(_Reader):
 
     :param limits: :class:`Limits`
     :param allow_no_header: accept an HTTP/0.9 answer, which is a body without a head, as the first one
+    :param codings: transfer codings that are accepted before ``chunked``
     """
 
-    def __init__(self, limits: Limits = Limits(), allow_no_header: bool = False) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: Limits = Limits(), allow_no_header: bool = False, codings: FrozenSet[bytes] = frozenset()) -> None:
+        super().__init__(limits, codings)
         self._methods: Deque[bytes] = deque()
         self._allow_no_header = allow_no_header
 
@@ -381,7 +380,7 @@ class ResponseReader(_Reader):
         if head is None:
             return None
         first, block = self._split_head(head)
-        fields, combined = _parse_block(block)
+        fields, combined = parse_block(block)
         status, reason, minor = parse_status_line(first)
         if status < 200 and status != 101:
             self.state = IDLE
@@ -394,7 +393,7 @@ class ResponseReader(_Reader):
         return ResponseHead(status, reason, minor, fields, combined, length, self._again, True)
 
     def _response_length(self, status: int, combined: Dict[bytes, bytes], minor: int) -> int:
-        length = body_length(combined, minor)
+        length = body_length(combined, minor, self.codings)
         if self._methods.popleft() == b"HEAD" or status in _NO_BODY_STATUS or status == 101:
             return 0
         return UNTIL_CLOSE if length is None else length

@@ -7,7 +7,7 @@ differently (request smuggling) is refused, never repaired.
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 Fields = Sequence[Tuple[bytes, bytes]]
 
@@ -18,8 +18,11 @@ UNTIL_CLOSE = -2
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 
+METHOD = re.compile(TOKEN + rb" ")
+"""The beginning of a request line."""
+
 _TOKEN = re.compile(TOKEN)
-_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
+_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
 _STATUS_LINE = re.compile(rb"HTTP/([0-9])\.([0-9]) ([1-9][0-9]{2})(?: ([\t \x21-\x7e\x80-\xff]*))?")
 _ABSOLUTE_FORM = re.compile(rb"(?i)https?://([^/?#@]+)(/[^?#]*)?(\?[^#]*)?")
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%\-]*)(?::[0-9]{0,5})?")
@@ -120,6 +123,17 @@ def combine(fields: Fields) -> Dict[bytes, bytes]:
     return combined
 
 
+def parse_block(block: bytes) -> Tuple[Fields, Dict[bytes, bytes]]:
+    """Return (fields, combined fields) of the lines of a head behind its first one, as :func:`combine` joins them.
+
+    :raises ProtocolError: a line is malformed
+    """
+    if not is_clean(block):
+        raise ProtocolError("line end or control character in a head")
+    fields = parse_fields(block.split(b"\r\n")) if block else []
+    return fields, combine(fields)
+
+
 def content_length(value: bytes) -> int:
     """Return the number in a Content-Length value; equal repetitions count as one.
 
@@ -136,12 +150,14 @@ def content_length(value: bytes) -> int:
     return int(number)
 
 
-def body_length(combined: Dict[bytes, bytes], minor: int) -> Optional[int]:
+def body_length(combined: Mapping[bytes, bytes], minor: int, codings: Collection[bytes] = ()) -> Optional[int]:
     """Return the length that the fields give, :data:`CHUNKED`, or None if they give none.
 
     :param combined: ``{name: value}`` of the head
     :param minor: 1 for HTTP/1.1, 0 for HTTP/1.0
-    :raises ProtocolError: both lengths, an unknown transfer coding, or one in HTTP/1.0 (RFC 9112 6.1)
+    :param codings: transfer codings that are accepted before ``chunked``, in lower case
+    :raises ProtocolError: both lengths, a coding in HTTP/1.0, or ``chunked`` is not once and last (RFC 9112 6.1); status 501
+        for an unknown coding
     """
     coding = combined.get(b"transfer-encoding")
     length = combined.get(b"content-length")
@@ -151,9 +167,17 @@ def body_length(combined: Dict[bytes, bytes], minor: int) -> Optional[int]:
         raise ProtocolError("both Transfer-Encoding and Content-Length")
     if minor == 0:
         raise ProtocolError("Transfer-Encoding in HTTP/1.0")
-    if coding.lower() != b"chunked":
-        raise ProtocolError("unknown transfer coding %r" % (coding[:64],))
+    *before, last = transfer_codings(coding)
+    if last != b"chunked" or b"chunked" in before:
+        raise ProtocolError("transfer coding does not end with one chunked: %r" % (coding[:64],))
+    if not all(one in codings for one in before):
+        raise ProtocolError("unknown transfer coding %r" % (coding[:64],), 501)
     return CHUNKED
+
+
+def transfer_codings(value: bytes) -> List[bytes]:
+    """Return the transfer codings of a message in their order, in lower case."""
+    return [one.strip(b" \t") for one in value.lower().split(b",")]
 
 
 def keeps_alive(combined: Dict[bytes, bytes], minor: int) -> bool:
