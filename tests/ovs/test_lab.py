@@ -126,3 +126,16 @@ def test_usage_errors_are_one_line_with_status_2_and_bad_values_status_1(prefix)
     bad = lab("Bad_Prefix", "up")
     assert (bad.returncode, bad.stderr.count("\n")) == (1, 1)
     assert "'Bad_Prefix'" in bad.stderr
+
+
+def test_check_covers_routers_and_the_host_outside(prefix):
+    up = lab(prefix, "up", "--hosts", "2", "--endpoints", "1", "--network", "vxlan", "--outside", "vlan")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "vrouterapi/addrouterinterface" in up.stdout
+    assert "ep2 -> outside (10.99.0.1): 3 of 3 answered" in up.stdout
+    assert "6 of 6 pairs" in lab(prefix, "check").stdout
+    assert lab(prefix, "fault", "kill-switch", "hv1").returncode == 0
+    broken = lab(prefix, "check")
+    assert broken.returncode == 1
+    hint = "WRONG: the switch of the forwarding node hv1 has no connection to its controller"
+    assert f"ep2 does not reach outside: {hint}" in broken.stdout

@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 from typing import Callable
 
-from vlcp.lab._plan import TRUNK, TUNNEL
+from vlcp.lab._plan import OUT_PORT, OUTSIDE_ADDRESS, OUTSIDE_CIDR, OUTSIDE_VLAN, TRUNK, TUNNEL
 from vlcp.lab._shell import LabError, wait_until
 from vlcp.lab.controller import Controller
 from vlcp.lab.topology import Lab
 
 NETWORK = "net1"
 SUBNET = "subnet1"
+CIDR, GATEWAY = "192.168.1.0/24", "192.168.1.1"
 
 
 def configure(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
-    """Make one logical network over all hypervisors with ``endpoints`` endpoints on each, and ping.
+    """Make one logical network over all hypervisors with ``endpoints`` endpoints on each, join it to the outside, and ping.
 
     The physical network is of type ``local`` on one hypervisor and a VLAN trunk between several, or of
     type ``vxlan``.
@@ -35,7 +36,9 @@ def configure(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
         _call(controller, say, "createphysicalnetwork", type="vlan", vlanrange="`[[100,199]]`", id="phys1")
         _call(controller, say, "createphysicalport", physicalnetwork="phys1", name=TRUNK)
     _call(controller, say, "createlogicalnetwork", physicalnetwork="phys1", id=NETWORK)
-    _call(controller, say, "createsubnet", logicalnetwork=NETWORK, cidr="192.168.1.0/24", gateway="192.168.1.1", id=SUBNET)
+    _call(controller, say, "createsubnet", logicalnetwork=NETWORK, cidr=CIDR, gateway=GATEWAY, id=SUBNET)
+    if lab.outside is not None:
+        _configure_outside(lab, controller, say)
     for host in lab.hosts:
         _add_endpoints(lab, controller, say, host, endpoints)
     for name in lab.hosts:
@@ -46,10 +49,25 @@ def configure(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
         raise LabError("an endpoint did not answer")
 
 
-def _call(controller: Controller, say: Callable[[str], None], name: str, /, **parameters: str) -> list:
-    command, result = controller.curl("viperflow", name, parameters)
+def _call(controller: Controller, say: Callable[[str], None], name: str, /, module: str = "viperflow", **parameters: str) -> list:
+    command, result = controller.curl(module, name, parameters)
     say("  " + command)
     return result
+
+
+def _configure_outside(lab: Lab, controller: Controller, say: Callable[[str], None]) -> None:
+    """Make the external network and a router that joins the logical network to it."""
+    tags = {"vlanrange": f"`[[{OUTSIDE_VLAN},{OUTSIDE_VLAN}]]`"} if lab.plan.outside == "vlan" else {}
+    _call(controller, say, "createphysicalnetwork", type=lab.plan.outside or "", id="wan", **tags)
+    _call(controller, say, "createphysicalport", physicalnetwork="wan", name=OUT_PORT)
+    _call(controller, say, "createlogicalnetwork", physicalnetwork="wan", id="outside")
+    address = {"cidr": OUTSIDE_CIDR, "gateway": OUTSIDE_ADDRESS}
+    _call(controller, say, "createsubnet", logicalnetwork="outside", id="outside", isexternal="`True`", **address)
+    _call(controller, say, "createvirtualrouter", "vrouterapi", id="router1")
+    for subnet in (SUBNET, "outside"):
+        _call(controller, say, "addrouterinterface", "vrouterapi", router="router1", subnet=subnet)
+    network = OUTSIDE_CIDR.rpartition(".")[0]
+    lab.outside.route(CIDR, *[f"{network}.{number}" for number in range(2, 2 + len(lab.plan.forwarding))])
 
 
 def add_host(lab: Lab, endpoints: int, say: Callable[[str], None]) -> None:
@@ -102,13 +120,17 @@ def _add_endpoints(lab: Lab, controller: Controller, say: Callable[[str], None],
 def _add_endpoint(lab: Lab, controller: Controller, say: Callable[[str], None], host: str, number: int) -> None:
     port, mac = f"port{number}", lab.free_mac()
     result = _call(controller, say, "createlogicalport", id=port, logicalnetwork=NETWORK, subnet=SUBNET, mac_address=mac)
-    lab.add_endpoint(f"ep{number}", host, port, NETWORK, f"{result[0]['ip_address']}/24", mac)
+    gateway = None if lab.outside is None else GATEWAY
+    lab.add_endpoint(f"ep{number}", host, port, NETWORK, f"{result[0]['ip_address']}/24", mac, gateway)
 
 
 def _wait_reachable(lab: Lab) -> None:
     """Wait until hypervisors have told each other where endpoints are."""
     for source, target in itertools.permutations(lab.endpoints.values(), 2):
         wait_until(lambda source=source, target=target: source.ping(target.address, 1, wait_s=0.3).received, 10, "first answer")
+    for source in lab.endpoints.values() if lab.outside is not None else ():
+        far = lab.outside.far_address
+        wait_until(lambda source=source: source.ping(far, 1, wait_s=0.3).received, 10, "first answer from outside")
 
 
 def ping_all(lab: Lab, count: int, say: Callable[[str], None]) -> bool:
@@ -121,4 +143,8 @@ def ping_all(lab: Lab, count: int, say: Callable[[str], None]) -> bool:
             result = source.ping(target.address, count)
             whole = whole and result.sent > 0 and result.lost == 0
             say(f"  {source.plan.name} -> {target.plan.name} ({target.address}): {result.received} of {result.sent} answered")
+        if lab.outside is not None and source.plan.gateway:
+            result = source.ping(lab.outside.far_address, count)
+            whole = whole and result.sent > 0 and result.lost == 0
+            say(f"  {source.plan.name} -> outside ({lab.outside.far_address}): {result.received} of {result.sent} answered")
     return whole

@@ -10,7 +10,7 @@ import time
 from typing import Callable, Iterator, Sequence
 
 from vlcp.lab import _demo
-from vlcp.lab._plan import NETWORKS
+from vlcp.lab._plan import NETWORKS, OUTSIDES
 from vlcp.lab._shell import LabError
 from vlcp.lab.check import check
 from vlcp.lab.faults import FAULTS, make_fault
@@ -31,6 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--db", default="sqlite", choices=("sqlite", "redis", "zookeeper"), help="store (default: %(default)s)")
     up.add_argument("--zk-nodes", type=int, default=1, help="nodes of the ZooKeeper ensemble (default: %(default)s)")
     up.add_argument("--network", default="vlan", choices=NETWORKS, help="what joins hypervisors (default: %(default)s)")
+    up.add_argument("--outside", choices=OUTSIDES, help="make a host outside, behind a network of this type")
+    up.add_argument("--forward", type=int, default=0, help="number of forwarding nodes to it (default: 1 with --outside)")
     up.add_argument("--endpoints", type=int, default=2, help="endpoints for each hypervisor (default: %(default)s)")
     up.add_argument("--bare", action="store_true", help="no networks and no endpoints: configure it yourself with curl")
     up.add_argument("--foreground", action="store_true", help="stay until Ctrl-C, then remove everything")
@@ -39,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     ping.add_argument("target", nargs="?", help="an endpoint or an address")
     ping.add_argument("-c", "--count", type=int, default=3, help="packets (default: %(default)s)")
     commands.add_parser("status", help="say what runs")
-    commands.add_parser("check", help="ping between all endpoints, with a hint for each failure")
+    commands.add_parser("check", help="ping between all endpoints and the host outside, with a hint for each failure")
     add = commands.add_parser("add-host", help="add a hypervisor to the running laboratory")
     add.add_argument("--endpoints", type=int, default=2, help="its endpoints in the network of up (default: %(default)s)")
     remove = commands.add_parser("remove-host", help="remove a hypervisor with its endpoints")
@@ -75,7 +77,8 @@ def terminate_as_interrupt() -> Iterator[None]:
 def command_up(arguments: argparse.Namespace) -> int:
     """Make a laboratory; in the foreground keep it until Ctrl-C."""
     size = (arguments.hosts, arguments.db, arguments.zk_nodes)
-    lab = Lab.create(arguments.prefix, arguments.directory, *size, say, arguments.network)
+    outside = {"outside": arguments.outside, "forward": arguments.forward or int(arguments.outside is not None)}
+    lab = Lab.create(arguments.prefix, arguments.directory, *size, say, arguments.network, **outside)
     with terminate_as_interrupt():
         lab.up()
         try:

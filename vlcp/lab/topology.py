@@ -154,6 +154,7 @@ class Lab:
         host.delete()
         del self.hosts[name]
         self.plan.hosts.remove(name)
+        self.plan.forwarding = [other for other in self.plan.forwarding if other != name]
         self._save()
 
     def _senders_to(self, name: str) -> list[str]:
