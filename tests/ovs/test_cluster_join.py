@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.networks import add_endpoint, add_network, add_physical, add_tunnels, reaches, settle
@@ -23,8 +24,15 @@ def make_network(lab):
     add_network(lab, "red")
 
 
-def answers(source, target):
-    return source.ping(target.address, 1, wait_s=0.2).received == 1
+def first_answer(pair):
+    source, target = pair
+    wait_until(lambda: source.ping(target.address, 1, wait_s=0.2).received, 30, f"{source.plan.name} reaching {target.plan.name}")
+
+
+def tunnels(lab):
+    """Return to how many others the groups of the hypervisors send."""
+    groups = [group.count("tun_dst") for host in lab.hosts.values() for group in host.dump_groups()]
+    return {count for count in groups if count}
 
 
 @pytest.mark.parametrize(("network", "database"), [("vlan", "redis"), ("vxlan", "zookeeper")])
@@ -41,11 +49,14 @@ def test_a_fourth_hypervisor_joins_and_reaches_all_within_5_s(make_lab, network,
     newcomer = add_endpoint(lab, "red4", "red", host.name)
     begin = time.monotonic()
     host.controller.start()
-    for other in ends:
-        for pair in ((newcomer, other), (other, newcomer)):
-            wait_until(lambda pair=pair: answers(*pair), 30, f"ping between {other.plan.name} and the newcomer")
+    pairs = [*((newcomer, other) for other in ends), *((other, newcomer) for other in ends)]
+    with ThreadPoolExecutor(len(pairs)) as pool:
+        list(pool.map(first_answer, pairs))
     took = time.monotonic() - begin
     assert took < JOIN_S
     assert [ping.stop().lost for ping in pings] == [0, 0]
+    if network == "vxlan":
+        wait_until(lambda: tunnels(lab) == {3}, 10, "tunnels from each to every other", step_s=0.1)
     lab.remove_host(host.name)
+    assert tunnels(lab) == ({2} if network == "vxlan" else set())
     assert all(reaches(ends[n], ends[n - 1]) for n in range(3))

@@ -147,6 +147,7 @@ def test_a_store_that_hangs_answers_in_time_and_carries_nothing_out_later(cluste
     for node in lab.databases:
         make_fault(lab, "resume-db", [node])
     repaired(lab, cluster.ends)
+    no_ghosts(lab)
     assert_nothing_lost(cluster.ping)
 
 

@@ -143,19 +143,6 @@ def test_a_port_moves_to_another_host_while_pinged(vxlan, mode):
         assert all(gap < 1 for gap in gaps), gaps
 
 
-def test_a_host_that_joins_reaches_all_and_is_told_to_all(vxlan):
-    lab = vxlan(hosts=3)
-    add_network(lab, "red")
-    ends = [add_endpoint(lab, f"red{n}", "red", f"hv{n}") for n in (1, 2)]
-    settle_all(lab)
-    assert reaches(*ends)
-    third = add_endpoint(lab, "red3", "red", "hv3")
-    assert reaches(third, ends[0], within_s=5)
-    assert reaches(ends[1], third, within_s=2)
-    settle_all(lab)
-    assert all(group.count("tun_dst") == 2 for _, groups in tables(lab) for group in groups if "tun_dst" in group)
-
-
 def test_removing_everything_leaves_no_flow_no_group_and_no_key(make_lab):
     lab = make_lab(hosts=2, network="vxlan")
     settle_all(lab)
