@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from namedstruct.namedstruct import raw
@@ -36,9 +37,12 @@ class FieldTypes:
 
     def of(self, header: int) -> Any:
         """Return the struct that a field with this header is parsed into."""
-        if header in self._known:
-            return self._known[header]
-        return self._others[header >> 16 in (0, 1), bool(header & 0x100)]
+        if header not in self._known:
+            family = self._others[header >> 16 in (0, 1), bool(header & 0x100)]
+            named = SimpleNamespace(header=header)
+            # Types that many headers have, as those of tunnel metadata, are told by a function.
+            return next((kind for kind in family.subclasses if kind.classifyby == () and kind.criteria(named)), family)
+        return self._known[header]
 
     def create(self, header: int, value: Any, mask: Any) -> Any:
         """Return a field.

@@ -374,7 +374,7 @@ def define(namespace):
         base=nx_action_bundle,
         criteria=lambda x: x.slave_type != NXM_OF_IN_PORT,
         init=packvalue(NXM_OF_ETH_DST, "slave_type"),
-        lastextra=False,
+        lastextra=True,
     )
 
     nx_action_cnt_ids = nstruct(

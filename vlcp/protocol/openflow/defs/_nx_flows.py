@@ -132,9 +132,10 @@ def define(namespace):
         init=packvalue(NXST_AGGREGATE, stats_subtype),
     )
 
+    # Its own flags have a name of their own, as ``flags`` are those of every statistics request.
     nx_flow_monitor_request = nstruct(
         (uint32, "id"),
-        (nx_flow_monitor_flags, "flags"),
+        (nx_flow_monitor_flags, "monitor_flags"),
         (nx_port_no, "out_port"),
         (uint16, "match_len"),
         (ofp_table, "table_id"),

@@ -23,6 +23,7 @@ nx_vendor_error = nstruct(
     (experimenter_ids, "vendor"),
     (uint16, "nx_type"),
     (uint16, "nx_code"),
+    (raw, "data"),
     name="nx_vendor_error",
     base=ofp_error_msg_base,
     criteria=lambda x: x.type == NXET_VENDOR,
@@ -70,7 +71,7 @@ ofp_ed_prop_nsh_md_type = nstruct(
 _ofp_ed_prop_nsh_tlv_data = nstruct(
     (raw, "data"),
     name="_ofp_ed_prop_nsh_tlv_data",
-    padding=1,
+    padding=8,
     size=lambda x: x.tlv_len,
     prepack=packrealsize("tlv_len"),
 )
