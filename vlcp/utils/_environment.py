@@ -141,6 +141,15 @@ class Environment(SessionPart, RequestPart):
         """True as soon as the head of the response is on its way."""
         return self.closed or self._stream is not None
 
+    @property
+    def disconnected(self) -> bool:
+        """True when the client is known to be gone; what is written then goes nowhere.
+
+        A client that only goes away is noticed when something is written to it.
+        """
+        connection = self.connection
+        return not connection.connected or connection.connmark != self.event.connmark
+
     def _respond(self, body: Any) -> None:
         headers = self._headers
         for name, _ in headers:
