@@ -10,15 +10,19 @@ from typing import Any, Callable, Dict, Optional
 def _redis_without_conflict_check() -> None:
     from vlcp.service.connection import _redistransaction
 
-    read_commands = _redistransaction.read_commands
-    _redistransaction.read_commands = lambda keys: read_commands(keys)[-2:]
+    commit_command = _redistransaction.commit_command
+
+    def blind(mark: str, serial: int, last_moment: int, writes: Any) -> Any:
+        return commit_command(mark, serial, last_moment, writes._replace(reads={}))
+
+    _redistransaction.commit_command = blind
 
 
 def _redis_without_settling() -> None:
     from vlcp.service.connection._redistransaction import Transaction
 
-    async def guess(self: Any, mark: str, serial: int, loss: Exception) -> int:
-        return 0
+    async def guess(self: Any, mark: str, serial: int, loss: Exception) -> bool:
+        return False
 
     Transaction._settle = guess  # type: ignore[method-assign]
 

@@ -146,7 +146,7 @@ class RedisStore(ServedStore):
     name = "redis"
 
     def __init__(self, server: RedisServer, seed: int) -> None:
-        super().__init__(server.port, lambda data: b"EXEC\r\n" in data, seed)
+        super().__init__(server.port, lambda data: b"EVALSHA\r\n" in data, seed)
         self._server = server
 
     def _address(self, number: int) -> Dict[str, Any]:

@@ -7,7 +7,7 @@
         proxy.cut()                              # all connections end with a reset
         proxy.refuse = True                      # new ones too
         proxy.black_hole = True                  # nothing passes any more, nothing is closed
-        proxy.lose_reply(lambda data: b"EXEC" in data)
+        proxy.lose_reply(lambda data: b"EVALSHA" in data)
 
 Settings may be changed at any time by the thread of the test.
 """

@@ -20,7 +20,14 @@ _SPOILING = frozenset(("SELECT", "AUTH", "HELLO", "CLIENT", "SUBSCRIBE", "PSUBSC
 
 
 class RedisConnectionDown(OSError):
-    """There is no connection, or it ended before the reply."""
+    """There is no connection, or it ended before the reply.
+
+    :ivar sent: the commands may have reached the server
+    """
+
+    def __init__(self, *args: Any, sent: bool = False) -> None:
+        super().__init__(*args)
+        self.sent = sent
 
 
 class RedisConnectionRestarted(RedisConnectionDown):
@@ -234,9 +241,9 @@ class RedisClientBase(Configurable):
         except RedisTimeoutException as error:
             # Later replies would come behind the missing one, so the session is of no use to anybody.
             await conn.reset(True, mark)
-            raise RedisConnectionDown(str(error)) from error
+            raise RedisConnectionDown(str(error), sent=True) from error
         except RedisProtocolException as error:
-            raise RedisConnectionDown(str(error)) from error
+            raise RedisConnectionDown(str(error), sent=True) from error
 
     # Scripts
 

@@ -1,4 +1,9 @@
-"""One transaction on Redis: watch and read, run the updater, write; again after a conflict.
+"""One batch of transactions on Redis: read what is not known, run the updaters, commit; again after a conflict.
+
+The updaters run on what this process knows, which may be old: the commit finds that out, and returns what is there. So a
+transaction on known keys costs one exchange with the server. It reads first when the server has not been heard of just before:
+one that does not answer any more shall be noticed while it is certain that nothing was written. What is not written has to be
+seen at one moment, unless it is only that further keys are needed.
 
 Nothing has been written until the commit is sent, so up to there every failure is :class:`StorageUnavailableException`. A lost
 reply of the commit is settled on another connection; only when that fails too, the outcome is unknown.
@@ -6,373 +11,218 @@ reply of the commit is settled on another connection; only when that fails too, 
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
-import uuid
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+import time
+from typing import Any, List, Optional, Sequence
 
-from vlcp.event.lock import Lock
-from vlcp.protocol.redis import RedisReplyException
+from vlcp.service.connection._batches import Update
+from vlcp.service.connection._redisbatch import Evaluation, evaluate
 from vlcp.service.connection._redisscripts import (
     CLUSTER_LOCK,
     COMMIT,
-    MARK,
-    RESERVED,
     SETTLE,
+    Data,
     Snapshot,
-    Writes,
     commit_command,
     read_commands,
+    refusal_of,
     snapshot_of,
 )
-from vlcp.service.connection._storagecalls import PATIENCE, patience_left
+from vlcp.service.connection._storagecalls import PATIENCE
 from vlcp.utils.exceptions import (
     StorageOutcomeUnknownException,
     StorageUnavailableException,
     TransactionFailedException,
 )
-from vlcp.utils.jsonencoder import plain_copy
-from vlcp.utils.redisclient import RedisClientBase, RedisConnectionDown
+from vlcp.utils.redisclient import RedisConnectionDown
 
 _logger = logging.getLogger(__name__)
 
-LONGEST = 2.6
-"""Seconds until a transaction is given up that reaches the server, but meets conflicts or waits for its turn."""
-SETTLING = 0.8
-"""Further seconds for settling a commit whose reply was lost."""
-_PAUSE = 0.05
-_SEQUENTIAL_SECONDS = 1.0
-_LOCK_MS, _LOCK_PAUSE = 100, 0.02
-_LONGEST_BACKOFF = 0.02
-_CONTEXT = "redisdb"
-_PASSING = ("LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN")
+PAUSE = 0.05
+"""Seconds until a server that could not be asked is asked again."""
+PASSING = ("LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN")
 """Errors of a server that is about to work again, for example while it reads its file after a restart."""
-
-Announcer = Callable[[List[Tuple[str, Any, Any]]], Sequence[Tuple[str, bytes]]]
-"""Gets (key, time of creation, number of writes) of each written key, returns (channel, message) to publish."""
+_SETTLING = 0.8
+"""Further seconds for settling a commit whose reply was lost."""
+_SHORTEST = 0.3
+_LOCK_MS, _LOCK_PAUSE = 100, 0.02
+_AT_ONCE = 3
+_LONGEST_BACKOFF = 0.02
 
 
 class RedisWriteConflictException(TransactionFailedException):
     """A transaction met too many conflicts; nothing was written."""
 
 
-class Contention:
-    """Keys for which transactions of this process have met many conflicts lately; they take turns."""
-
-    def __init__(self) -> None:
-        self._until: Dict[str, float] = {}
-
-    def note(self, keys: Sequence[str], now: float) -> None:
-        """Conflicts were met on ``keys``."""
-        self._until.update(dict.fromkeys(keys, now + _SEQUENTIAL_SECONDS))
-
-    def among(self, keys: Sequence[str], now: float) -> List[str]:
-        """Return which of ``keys`` are contended, in an order that is the same for all transactions."""
-        if not self._until:
-            return []
-        for key in [key for key, until in self._until.items() if until < now]:
-            del self._until[key]
-        return sorted(set(keys) & self._until.keys())
-
-
-class Marks:
-    """Names of marks for commits; one name has one commit at a time."""
-
-    def __init__(self) -> None:
-        self._prefix = MARK + uuid.uuid4().hex + "."
-        self._free: Set[int] = set()
-        self._count = 0
-        self._serial = itertools.count(1)
-
-    def take(self) -> Tuple[int, str, int]:
-        """Return (slot, key, serial number)."""
-        if not self._free:
-            self._count += 1
-            self._free.add(self._count)
-        slot = min(self._free)
-        self._free.discard(slot)
-        return slot, self._prefix + str(slot), next(self._serial)
-
-    def free(self, slot: int) -> None:
-        """The commit of a slot is settled."""
-        self._free.add(slot)
-
-
-class Store:
-    """What the transactions of one virtual host share.
-
-    :param client: :class:`~vlcp.utils.redisclient.RedisClient`
-    :param codec: encodes and decodes values
-    :param container: runs the transactions
-    :param cache: (stored bytes, value) of keys; values are never changed
-    :param settings: the module, with ``maxretry``, ``enterseq`` and ``enterlock``
-    """
-
-    def __init__(self, client: Any, codec: Any, container: Any, cache: Any, settings: Any) -> None:
-        self.client = client
-        self.codec = codec
-        self.container = container
-        self.scheduler = container.scheduler
-        self.cache = cache
-        self.settings = settings
-        self.announcer: Optional[Announcer] = None
-        self.contention = Contention()
-        self.marks = Marks()
-        self.timestamp = 0
-
-    @property
-    def now(self) -> float:
-        """Seconds on the scheduler's clock."""
-        return self.scheduler.current_time
-
-    def value(self, key: str, data: Optional[bytes]) -> Any:
-        """Return the value of stored bytes, which must not be changed.
-
-        :raises StoredValueError: it cannot be decoded
-        """
-        if data is None:
-            return None
-        entry = self.cache.get(key)
-        if entry is not None and entry[0] == data:
-            return entry[1]
-        value = self.codec.decode(key, data)
-        self.cache.update({key: (data, value)})
-        return value
-
-    def remember(self, stored: Dict[str, Optional[bytes]], values: Dict[str, Any]) -> None:
-        """Keep what was written just now, so that it need not be decoded when it is read again."""
-        self.cache.update({key: (data, values[key]) for key, data in stored.items() if data is not None})
-
-    async def ask(self, *commands: Any, limit: float = PATIENCE) -> List[Any]:
-        """Execute commands that change nothing on the shared connection, trying again while there is time.
-
-        :raises StorageUnavailableException: no reply in time, or an error
-        """
-        deadline = self.now + limit
-        while True:
-            rest = deadline - self.now
-            try:
-                return await self.client.batch_execute(
-                    self.container, *commands, raise_first_exception=True, timeout=max(rest, 0.01)
-                )
-            except RedisReplyException as error:
-                if error.kind not in _PASSING or self.now + _PAUSE >= deadline:
-                    raise StorageUnavailableException("redis refuses: %s" % (error,)) from error
-            except RedisConnectionDown as error:
-                if self.now + _PAUSE >= deadline:
-                    raise StorageUnavailableException("redis cannot be reached: %s" % (error,)) from error
-            await self.container.wait_with_timeout(_PAUSE)
-
-
-class _Lost(Exception):
-    """The connection was lost before anything was written."""
-
-
 class Transaction:
-    """One call of ``updateallwithtime``.
+    """A batch of updates under way.
 
-    :param store: :class:`Store`
-    :param keys: keys whose values the updater gets
-    :param updater: ``updater(keys, values, timestamp)``
-    :param timeout: seconds until the written values expire; None for never; 0 or less deletes
+    :param store: :class:`vlcp.service.connection._redisstore.Store`
+    :param updates: the batch; the result or the exception is set on each update
     """
 
-    def __init__(self, store: Store, keys: Sequence[str], updater: Callable[..., Any], timeout: Optional[float]) -> None:
+    def __init__(self, store: Any, updates: Sequence[Update]) -> None:
         self._store = store
-        self._keys = tuple(keys)
-        self._updater = updater
-        self._timeout = timeout
-        self._result: Any = None
-        self._written: Dict[str, Any] = {}
-        self._deadline = 0.0
+        self._updates = list(updates)
+        self._keys = tuple(dict.fromkeys(key for update in updates for key in update.keys))
+        self._deadline = max(update.deadline for update in updates)
+        self._failed = 0
 
-    async def run(self) -> Any:
-        """Carry the transaction out; return what the updater returned.
+    async def run(self) -> None:
+        """Carry the updates out.
 
-        :raises Exception: see :mod:`vlcp.service.kvdb.storage`
+        :raises StorageUnavailableException: nothing was written, nor will be
+        :raises StorageOutcomeUnknownException: it could not be found out whether it was written
+        :raises RedisWriteConflictException: too many conflicts; nothing was written
         """
-        store, settings = self._store, self._store.settings
-        failed, end = 0, store.now + patience_left(self._updater, LONGEST)
+        store = self._store
+        snapshot: Optional[Snapshot] = None
+        known: Optional[Data] = store.known(self._keys)
         while True:
-            self._deadline = min(store.now + patience_left(self._updater, PATIENCE), end)
-            locks = await self._take_turn(end)
-            try:
-                if await self._attempt():
-                    return self._result
-            finally:
-                for lock in reversed(locks):
-                    lock.unlock()
-            failed += 1
-            if failed > settings.maxretry or store.now >= end:
-                raise RedisWriteConflictException("%d conflicts on %.200r" % (failed, self._keys))
-            await self._back_off(failed, end)
+            updates = self._live()
+            if snapshot is None and known is None:
+                snapshot = await self._read()
+            present, verified, snapshot = (known or {}, False, None) if snapshot is None else (snapshot.data, True, None)
+            evaluation = evaluate(updates, present, store.value, store.stamp(), store.codec, store.announcer)
+            store.stamped(evaluation.writes.last)
+            known = None
+            if evaluation.writes.data:
+                snapshot = await self._commit(updates, evaluation)
+                if snapshot is None:
+                    return
+                if self._failed > _AT_ONCE:
+                    snapshot = await self._back_off()
+            elif verified or all(getattr(update.error, "needs_no_check", False) for update in updates):
+                return
 
-    async def _take_turn(self, end: float) -> List[Lock]:
-        """Wait until no other transaction of this process uses contended keys.
+    def _live(self) -> List[Update]:
+        """Return the updates that somebody waits for.
 
-        :raises StorageUnavailableException: it takes too long
+        :raises StorageUnavailableException: there are none, or the time is over
         """
-        locks: List[Lock] = []
-        try:
-            for key in self._store.contention.among(self._keys, self._store.now):
-                lock = Lock((id(self._store), key), self._store.scheduler, _CONTEXT)
-                locks.append(lock)
-                if not lock.trylock():
-                    late, _ = await self._store.container.execute_with_timeout(max(end - self._store.now, 0), lock.lock())
-                    if late:
-                        raise StorageUnavailableException("redis: too many transactions use %r" % (key,))
-        except BaseException:
-            for lock in reversed(locks):
-                lock.unlock()
-            raise
-        if locks:
-            self._deadline = min(self._store.now + PATIENCE, end)
-        return locks
+        updates = [update for update in self._updates if not update.cancelled]
+        if not updates:
+            raise StorageUnavailableException("redis: nobody waits for the transaction any more")
+        if self._store.now >= self._deadline:
+            if self._failed:
+                raise RedisWriteConflictException("%d conflicts on %.200r" % (self._failed, self._keys))
+            raise StorageUnavailableException("redis did not carry the transaction out in time")
+        return updates
 
-    async def _back_off(self, failed: int, end: float) -> None:
+    def _rest(self) -> float:
+        return min(max(self._deadline - self._store.now, _SHORTEST), PATIENCE)
+
+    async def _read(self) -> Snapshot:
+        began = time.monotonic()
+        replies = await self._store.ask(*read_commands(self._keys), limit=self._rest())
+        return self._store.learn(snapshot_of(self._keys, replies), began)
+
+    async def _back_off(self) -> Optional[Snapshot]:
+        """Let others go first, the longer the more conflicts there were; return what is there afterwards."""
         store = self._store
-        if failed >= store.settings.enterseq:
-            store.contention.note(self._keys, store.now)
-        if failed >= store.settings.enterlock:
-            await self._wait_for_cluster(end)
+        if self._failed >= store.settings.enterlock:
+            await self._wait_for_cluster()
         else:
-            longest = min(0.001 * failed, _LONGEST_BACKOFF)
+            longest = min(0.001 * self._failed, _LONGEST_BACKOFF)
             await store.container.wait_with_timeout(random.uniform(0, longest))
+        return None if store.now >= self._deadline else await self._read()
 
-    async def _wait_for_cluster(self, end: float) -> None:
+    async def _wait_for_cluster(self) -> None:
         store = self._store
-        while store.now < end:
-            limit = min(end - store.now, PATIENCE)
-            (taken,) = await store.ask(("SET", CLUSTER_LOCK, "1", "PX", _LOCK_MS, "NX"), limit=limit)
+        while store.now < self._deadline:
+            (taken,) = await store.ask(("SET", CLUSTER_LOCK, "1", "PX", _LOCK_MS, "NX"), limit=self._rest())
             if taken is not None:
                 return
             await store.container.wait_with_timeout(_LOCK_PAUSE)
 
-    async def _attempt(self) -> bool:
-        """Try once, on as many connections as it takes; return False after a conflict."""
-        store = self._store
-        while True:
-            try:
-                connection = await store.client.get_connection(store.container)
-                try:
-                    return await self._attempt_on(connection)
-                finally:
-                    await connection.release(store.container)
-            except (_Lost, RedisConnectionDown) as error:
-                if store.now + _PAUSE >= self._deadline:
-                    raise StorageUnavailableException("redis cannot be reached: %s" % (error,)) from error
-            await store.container.wait_with_timeout(_PAUSE)
+    # Committing
 
-    async def _attempt_on(self, connection: RedisClientBase) -> bool:
-        snapshot = await self._read(connection)
-        read_at = self._store.now
-        finished = False
-        try:
-            writes = self._evaluate(snapshot)
-            finished = bool(writes.data)
-        finally:
-            if not finished and self._keys:
-                await self._unwatch(connection)
-        if not finished:
-            return True
-        return await self._commit(connection, writes, snapshot.now + int((self._deadline - read_at) * 1000000))
-
-    async def _read(self, connection: RedisClientBase) -> Snapshot:
-        rest = max(self._deadline - self._store.now, 0.01)
-        try:
-            replies = await connection.batch_execute(
-                self._store.container, *read_commands(self._keys), raise_first_exception=True, timeout=rest
-            )
-            return snapshot_of(replies)
-        except RedisReplyException as error:
-            if error.kind in _PASSING:
-                raise _Lost("redis refuses: %s" % (error,)) from error
-            raise StorageUnavailableException("redis refuses: %s" % (error,)) from error
-
-    async def _unwatch(self, connection: RedisClientBase) -> None:
-        try:
-            await connection.execute_command(self._store.container, "UNWATCH", timeout=PATIENCE)
-        except RedisConnectionDown as error:
-            _logger.debug("redisdb: a session ended while it was watching: %s", error)
-
-    def _evaluate(self, snapshot: Snapshot) -> Writes:
-        """Run the updater on private copies of the values."""
-        store = self._store
-        values = tuple(plain_copy(store.value(key, data)) for key, data in zip(self._keys, snapshot.data))
-        timestamp = max(snapshot.now, snapshot.clock + 1, store.timestamp + 1)
-        store.timestamp = timestamp
-        self._result = self._updater(self._keys, values, timestamp)
-        updated_keys, updated_values = self._result
-        changed = dict(zip(updated_keys, updated_values))
-        if any(key.startswith(RESERVED) for key in changed):
-            raise ValueError("keys that begin with %r are reserved" % (RESERVED,))
-        lifetime_ms = 0
-        if self._timeout is not None:
-            lifetime_ms = max(int(self._timeout * 1000), 0)
-            changed = changed if lifetime_ms else dict.fromkeys(changed)
-        codec = store.codec
-        data = {key: None if value is None else codec.pack(codec.encode(value)) for key, value in changed.items()}
-        self._written = {key: plain_copy(value) for key, value in changed.items()}
-        messages = store.announcer(_versions(changed, timestamp)) if store.announcer is not None and changed else ()
-        return Writes(data, timestamp, lifetime_ms, messages)
-
-    async def _commit(self, connection: RedisClientBase, writes: Writes, last_moment: int) -> bool:
-        """Write; return False when it was not, because of a conflict or a loss."""
+    async def _commit(self, updates: Sequence[Update], evaluation: Evaluation) -> Optional[Snapshot]:
+        """Write; return None when it is done, or what is there instead."""
         marks = self._store.marks
         slot, mark, serial = marks.take()
+        for update in updates:
+            update.committing = True
         try:
-            outcome = await self._send_commit(connection, commit_command(mark, serial, last_moment, writes, True))
-            if outcome == "NOSCRIPT":
-                # Nothing was watched any more, so the whole attempt is repeated.
-                await self._store.ask(("SCRIPT", "LOAD", COMMIT))
-                outcome = None
-        except RedisConnectionDown as error:
-            # While the outcome is unknown nobody else may use the mark.
-            outcome = await self._settle(mark, serial, error)
-        except StorageUnavailableException:
+            found = await self._send_or_settle(mark, serial, evaluation)
+        except (StorageOutcomeUnknownException, GeneratorExit):
+            # Nobody else may use the mark.
+            raise
+        except BaseException:
             marks.free(slot)
             raise
         marks.free(slot)
-        if outcome == 1:
-            self._store.remember(writes.data, self._written)
-        if outcome == 0 and self._store.now >= self._deadline - _PAUSE:
-            raise StorageUnavailableException("redis did not carry the transaction out in time")
-        return outcome == 1
-
-    async def _send_commit(self, connection: RedisClientBase, command: List[Any]) -> Any:
-        """Return 1: written, 0: not written, None: conflict, 'NOSCRIPT': the server does not know the script."""
-        rest = max(self._deadline - self._store.now, 0.01)
-        replies = await connection.batch_execute(self._store.container, ("MULTI",), command, ("EXEC",), timeout=rest)
-        outcome = replies[-1]
-        if outcome is None:
+        if found is None:
+            self._store.remember(evaluation)
             return None
-        failure = next((reply for reply in replies[:-1] if isinstance(reply, Exception)), outcome)
-        if isinstance(outcome, list) and len(outcome) == 1:
-            failure = outcome[0]
-            if failure in (0, 1):
-                return failure
-        kind = getattr(failure, "kind", "")
-        if kind == "NOSCRIPT":
-            return kind
-        raise StorageUnavailableException("redis refuses: %s" % (failure,))
+        for update in updates:
+            update.committing = False
+        return found
 
-    async def _settle(self, mark: str, serial: int, loss: Exception) -> int:
+    async def _send_or_settle(self, mark: str, serial: int, evaluation: Evaluation) -> Optional[Snapshot]:
+        try:
+            return await self._send(mark, serial, evaluation)
+        except RedisConnectionDown as error:
+            if error.sent and await self._settle(mark, serial, error):
+                return None
+        if self._store.now >= self._deadline - PAUSE:
+            raise StorageUnavailableException("redis did not carry the transaction out in time")
+        return await self._read()
+
+    async def _send(self, mark: str, serial: int, evaluation: Evaluation) -> Optional[Snapshot]:
+        """Send the commit; return None when it was carried out, or what is there instead."""
+        store, rest, began = self._store, self._rest(), time.monotonic()
+        command = commit_command(mark, serial, store.server_time() + int(rest * 1000000), evaluation.writes)
+        (reply,) = await store.client.batch_execute(store.container, command, timeout=rest)
+        if getattr(reply, "kind", "") == "NOSCRIPT":
+            await store.ask(("SCRIPT", "LOAD", COMMIT), limit=self._rest())
+            (reply,) = await store.client.batch_execute(store.container, command, timeout=self._rest())
+        if isinstance(reply, list):
+            self._failed += 1
+            self._check_conflicts()
+            return store.learn(refusal_of(self._keys, reply), began)
+        if isinstance(reply, int) and reply > 1:
+            store.learn_time(reply, began)
+            return None
+        if getattr(reply, "kind", "") not in PASSING:
+            raise StorageUnavailableException("redis refuses: %s" % (reply,))
+        await store.container.wait_with_timeout(PAUSE)
+        return await self._read()
+
+    def _check_conflicts(self) -> None:
+        settings = self._store.settings
+        if self._failed > settings.maxretry:
+            raise RedisWriteConflictException("%d conflicts on %.200r" % (self._failed, self._keys))
+        if len(self._updates) > 1 and self._failed >= settings.enterseq:
+            raise RedisWriteConflictException("%d conflicts of transactions that were carried out together" % (self._failed,))
+
+    async def _settle(self, mark: str, serial: int, loss: Exception) -> bool:
         """The reply of a commit was lost: find out whether it was carried out, else prevent that it ever is."""
         store = self._store
-        deadline = max(self._deadline, store.now) + SETTLING
+        limit = max(min(self._deadline, store.now + PATIENCE) - store.now, 0) + _SETTLING
         try:
-            (outcome,) = await store.ask(("EVAL", SETTLE, 1, mark, serial), limit=deadline - store.now)
+            (outcome,) = await store.ask(("EVAL", SETTLE, 1, mark, serial), limit=limit)
         except StorageUnavailableException as error:
             raise StorageOutcomeUnknownException("redis: the reply was lost: %s; %s" % (loss, error)) from error
         _logger.info("redisdb: lost reply of a transaction: it was %scarried out", "" if outcome else "not ")
-        return outcome
+        return bool(outcome)
 
 
-def _versions(values: Dict[str, Any], timestamp: int) -> List[Tuple[str, Any, Any]]:
-    return [
-        (key, timestamp, -1)
-        if value is None
-        else (key, getattr(value, "kvdb_createtime", None), getattr(value, "kvdb_updateversion", None))
-        for key, value in values.items()
-    ]
+async def carry_out(store: Any, batch: Sequence[Update]) -> None:
+    """Carry a batch out together, or one by one where that does not work.
+
+    :param store: :class:`vlcp.service.connection._redisstore.Store`
+    :param batch: the result or the exception is set on each update
+    :raises Exception: what :meth:`Transaction.run` raises, for all of the batch
+    """
+    try:
+        await Transaction(store, batch).run()
+    except RedisWriteConflictException:
+        if len(batch) == 1:
+            raise
+        for update in batch:
+            try:
+                await Transaction(store, [update]).run()
+            except Exception as error:
+                update.error = error

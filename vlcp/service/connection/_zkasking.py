@@ -15,6 +15,8 @@ _UNRESPONSIVE = 1.0
 class ReplyLost(StorageUnavailableException):
     """No reply; what was asked for may be carried out."""
 
+    concerns_all = True
+
 
 class Asker:
     """Sends requests and returns all replies.

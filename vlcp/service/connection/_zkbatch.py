@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Sequence, Tuple
 
+from vlcp.service.connection._batches import Update
 from vlcp.service.connection._codec import Codec
 from vlcp.utils.jsonencoder import plain_copy
-from vlcp.utils.zookeeper import ZOO_ERR_OK
-
-MOST_UPDATES = 64
-"""Transactions of one batch."""
 
 
 class Entry(NamedTuple):
@@ -43,40 +40,6 @@ class State(NamedTuple):
         :param stat: of the node of the key
         """
         return stat.czxid == self.entry.parent and stat.cversion == self.cversion + 1
-
-
-class Update:
-    """One transaction that waits to be carried out.
-
-    :param keys: keys whose values the updater gets
-    :param updater: ``updater(keys, values, timestamp)`` returns (keys, values) to write
-    :param future: gets the result or the exception
-    :param deadline: when it is given up, unless its commit has been sent
-    :param writes: keys that it will write besides, as far as they are known
-    """
-
-    def __init__(
-        self, keys: Sequence[str], updater: Callable[..., Any], future: Any, deadline: float, writes: Iterable[str] = ()
-    ) -> None:
-        self.keys = tuple(keys)
-        self.locks = frozenset(self.keys).union(writes)
-        self.updater = updater
-        self.future = future
-        self.deadline = deadline
-        self.committing = False
-        self.cancelled = False
-        self.result: Any = None
-        self.error: Optional[BaseException] = None
-
-
-def finish(update: Update, error: Optional[BaseException]) -> None:
-    """Give an update its result or ``error``, unless it has got one."""
-    if update.future.done():
-        return
-    if error is not None:
-        update.future.set_exception(error)
-    else:
-        update.future.set_result(update.result)
 
 
 class Evaluation(NamedTuple):
@@ -145,32 +108,3 @@ def _version(value: Any, now: int) -> Optional[Tuple[int, int]]:
         return now, -1
     created, number = getattr(value, "kvdb_createtime", None), getattr(value, "kvdb_updateversion", None)
     return None if created is None or number is None else (created, number)
-
-
-def pick(waiting: Iterable[Update], busy: Set[str], most_keys: int) -> List[Update]:
-    """Return the updates that are carried out together next.
-
-    No update overtakes one before it that shares a key.
-
-    :param busy: keys of batches that are under way
-    :param most_keys: so many keys at most, unless the first update alone has more
-    """
-    blocked, chosen, keys = set(busy), [], set()
-    for update in waiting:
-        if not blocked.isdisjoint(update.locks):
-            blocked |= update.locks
-            continue
-        together = keys | update.locks
-        if chosen and len(together) > most_keys:
-            blocked |= update.locks
-            continue
-        chosen.append(update)
-        keys = together
-        if len(chosen) >= MOST_UPDATES:
-            break
-    return chosen
-
-
-def is_ok(reply: Any) -> bool:
-    """Return whether a reply reports success."""
-    return reply.err == ZOO_ERR_OK

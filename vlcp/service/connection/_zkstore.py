@@ -11,13 +11,14 @@ from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequenc
 from vlcp.event.future import Future
 from vlcp.protocol.zookeeper import jute
 from vlcp.service.connection import _znodes as znodes
+from vlcp.service.connection._batches import Batches, Update
 from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._sqlitebatch import Cache
 from vlcp.service.connection._storagecalls import patience_left
-from vlcp.service.connection._zkasking import Asker, ReplyLost
-from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, Update, finish, pick
-from vlcp.service.connection._zkpatience import Patrol, Verdicts
+from vlcp.service.connection._zkasking import Asker
+from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State
 from vlcp.service.connection._zktransaction import Transaction, ZooKeeperResultException
+from vlcp.service.connection._zkverdicts import Verdicts
 from vlcp.utils.exceptions import StorageOutcomeUnknownException, StorageUnavailableException
 from vlcp.utils.kvcache import KVCache
 from vlcp.utils.notifier import Notification, UpdateNotification
@@ -63,10 +64,7 @@ class ZkStore(Asker):
         self._serial = itertools.count(1)
         self._notices = itertools.count(1)
         self.verdicts = Verdicts()
-        self._patrol = Patrol(container)
-        self._waiting: Deque[Update] = deque()
-        self._busy: Set[str] = set()
-        self._running = 0
+        self._batches = Batches(container, self._run, _MOST_RUNNING, self.singlecastlimit)
         self._debts: Deque[Tuple[List[str], str, List[str]]] = deque()
         self._paying = False
 
@@ -206,43 +204,7 @@ class ZkStore(Asker):
         """Carry out one transaction; see ``updateallwithtime`` in :mod:`vlcp.service.kvdb.storage`."""
         deadline = self.now() + patience_left(updater, _LONGEST)
         update = Update(keys, updater, Future(self.container.scheduler), deadline, writes)
-        self._patrol.watch(update)
-        self._waiting.append(update)
-        self._start_batches()
-        try:
-            return await update.future
-        finally:
-            self._patrol.forget(update)
-
-    def _start_batches(self) -> None:
-        while self._waiting and self._running < _MOST_RUNNING:
-            batch = pick(self._waiting, self._busy, self.singlecastlimit)
-            if not batch:
-                return
-            chosen = set(batch)
-            self._waiting = deque(update for update in self._waiting if update not in chosen)
-            batch = [update for update in batch if not update.cancelled]
-            if batch:
-                self._running += 1
-                self._busy.update(*(update.locks for update in batch))
-                self.container.subroutine(self._serve(batch), False)
-
-    async def _serve(self, batch: List[Update]) -> None:
-        failure: Optional[BaseException] = None
-        ended = False
-        try:
-            await self._run(batch)
-            ended = True
-        except Exception as error:
-            failure, ended = error, True
-        finally:
-            self._running -= 1
-            self._busy.difference_update(*(update.locks for update in batch))
-            for update in batch:
-                finish(update, (failure or update.error) if ended else _interrupted(update))
-            if isinstance(failure, ReplyLost):
-                self._give_up(failure)
-            self._start_batches()
+        return await self._batches.carry_out(update)
 
     async def _run(self, batch: List[Update]) -> None:
         try:
@@ -259,11 +221,6 @@ class ZkStore(Asker):
                 await Transaction(self, [update]).run()
             except Exception as error:
                 update.error = error
-
-    def _give_up(self, error: Exception) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for update in waiting:
-            finish(update, StorageUnavailableException(str(error)))
 
     def next_barrier(self) -> str:
         """Return how the barriers of the next transaction begin."""
@@ -372,10 +329,3 @@ class ZkStore(Asker):
             for name in reply.value[0]
             if name.startswith(prefix)
         ]
-
-
-def _interrupted(update: Update) -> Exception:
-    """Return the outcome of a transaction that was under way when the module was unloaded."""
-    if update.committing:
-        return StorageOutcomeUnknownException("zookeeperdb was unloaded while the transaction was committed")
-    return StorageUnavailableException("zookeeperdb is being unloaded")

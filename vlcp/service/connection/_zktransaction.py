@@ -20,8 +20,9 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from vlcp.protocol.zookeeper import jute
 from vlcp.service.connection import _znodes as znodes
+from vlcp.service.connection._batches import Update
 from vlcp.service.connection._zkasking import PATIENCE, ReplyLost
-from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, Update, evaluate, first_time
+from vlcp.service.connection._zkbatch import MISSING, Entry, Evaluation, State, evaluate, first_time
 from vlcp.utils.exceptions import (
     StorageOutcomeUnknownException,
     StorageUnavailableException,

@@ -13,8 +13,10 @@ from vlcp.protocol.redis import Redis
 from vlcp.server.module import api
 from vlcp.service.connection._codec import Codec
 from vlcp.service.connection._endpoints import Endpoint
+from vlcp.service.connection._redisbatch import Announcer
 from vlcp.service.connection._redisscripts import RESERVED
-from vlcp.service.connection._redistransaction import Announcer, RedisWriteConflictException, Store, Transaction
+from vlcp.service.connection._redisstore import Store
+from vlcp.service.connection._redistransaction import RedisWriteConflictException
 from vlcp.service.connection._sqlitebatch import Cache
 from vlcp.service.connection._storagecalls import StorageCalls
 from vlcp.service.connection.tcpserver import TcpServerBase
@@ -25,10 +27,6 @@ __all__ = ["RedisDB", "RedisWriteConflictException"]
 
 _SCAN_COUNT = 1000
 izip = zip
-
-
-class _Values(Cache):
-    """(stored bytes, value) by key."""
 
 
 @defaultconfig
@@ -56,7 +54,7 @@ class RedisDB(StorageCalls, TcpServerBase):
     _default_cpickle = True
     "Kept for old configurations; pickle is always the fast one"
     _default_enterseq = 20
-    "After so many conflicts a transaction takes its turn with the others of this process"
+    "After so many conflicts transactions of this process are carried out one by one instead of together"
     _default_enterlock = 50
     "After so many conflicts a transaction takes its turn with those of all processes"
     _default_maxretry = 160
@@ -85,7 +83,7 @@ class RedisDB(StorageCalls, TcpServerBase):
         except ValueError as exc:
             raise ValueError(f"{self.configkey}, URL {endpoint.url!r}: {exc}") from exc
         connection = client.make_connobj(self.apiroutine)
-        connection.store = Store(client, codec, self.apiroutine, _Values(self.cachesize), self)
+        connection.store = Store(client, codec, self.apiroutine, Cache(self.cachesize), self)
         return connection
 
     def store(self, vhost: str = "") -> Store:
@@ -183,7 +181,7 @@ class RedisDB(StorageCalls, TcpServerBase):
         :raises RedisWriteConflictException: more than ``maxretry`` conflicts; nothing was written
         :raises Exception: what the updater raised; nothing was written
         """
-        return await Transaction(self.store(vhost), keys, updater, timeout).run()
+        return await self.store(vhost).write(keys, updater, timeout)
 
     async def listallkeys(self, vhost: str = "") -> List[str]:
         """List all keys of the store but the module's own. It goes through the whole database, so it is for people.

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlcp.service.connection import _znodes as znodes
+from vlcp.service.connection._batches import Update, pick
 from vlcp.service.connection._codec import Codec
-from vlcp.service.connection._zkbatch import MISSING, Entry, State, Update, evaluate, first_time, pick
+from vlcp.service.connection._zkbatch import MISSING, Entry, State, evaluate, first_time
 from vlcp.service.connection.zookeeperdb import server_urls
 from vlcp.utils._zkpaths import Chroot
 from vlcp.utils.zkclient import ZooKeeperIllegalPathException

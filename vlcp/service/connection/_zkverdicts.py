@@ -1,4 +1,4 @@
-"""Who has waited too long: transactions of this process, and barriers of sessions that are dead."""
+"""Barriers of processes that are dead."""
 
 from __future__ import annotations
 
@@ -7,50 +7,12 @@ from typing import Any, Awaitable, Callable, Dict, List, Sequence, Set
 
 from vlcp.protocol.zookeeper import jute
 from vlcp.service.connection import _znodes as znodes
-from vlcp.service.connection._zkbatch import Update, finish
-from vlcp.utils.exceptions import StorageUnavailableException
 
 _logger = logging.getLogger(__name__)
 
-_PATROL_SECONDS = 0.1
 _MOST_VERDICTS = 1000
 
 Ask = Callable[[Sequence[Any]], Awaitable[List[Any]]]
-
-
-class Patrol:
-    """Gives up the transactions whose time is over, wherever they wait, but not while they are committed.
-
-    :param container: runs the patrol
-    """
-
-    def __init__(self, container: Any) -> None:
-        self._container = container
-        self._open: Dict[Update, None] = {}
-        self._running = False
-
-    def watch(self, update: Update) -> None:
-        """Give ``update`` up at its deadline."""
-        self._open[update] = None
-        if not self._running:
-            self._running = True
-            self._container.subroutine(self._walk(), False, daemon=True)
-
-    def forget(self, update: Update) -> None:
-        """Nobody waits for ``update`` any more; it is not carried out if it has not been yet."""
-        update.cancelled = True
-        self._open.pop(update, None)
-
-    async def _walk(self) -> None:
-        try:
-            while self._open:
-                await self._container.wait_with_timeout(_PATROL_SECONDS)
-                now = self._container.scheduler.current_time
-                for update in [update for update in self._open if update.deadline <= now and not update.committing]:
-                    self.forget(update)
-                    finish(update, StorageUnavailableException("zookeeper: the transaction waited too long for its turn"))
-        finally:
-            self._running = False
 
 
 class Verdicts:
