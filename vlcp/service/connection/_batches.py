@@ -142,24 +142,38 @@ class Batches:
         """
         self._patrol.watch(update)
         self._waiting.append(update)
-        self._start()
         try:
+            batch = self._next()
+            if batch == [update]:
+                # Nothing else waits, so the caller's routine does it.
+                await self._serve(batch)
+            elif batch is not None:
+                self._container.subroutine(self._serve(batch), False)
             return await update.future
         finally:
             self._patrol.forget(update)
 
-    def _start(self) -> None:
+    def _next(self) -> Optional[List[Update]]:
+        """Take the updates that are carried out next; None if there are none now."""
         while self._waiting and self._running < self._most_running:
             batch = pick(self._waiting, self._busy, self._most_keys)
             if not batch:
-                return
+                break
             chosen = set(batch)
             self._waiting = deque(update for update in self._waiting if update not in chosen)
             batch = [update for update in batch if not update.cancelled]
             if batch:
                 self._running += 1
                 self._busy.update(*(update.locks for update in batch))
-                self._container.subroutine(self._serve(batch), False)
+                return batch
+        return None
+
+    def _start(self) -> None:
+        while True:
+            batch = self._next()
+            if batch is None:
+                return
+            self._container.subroutine(self._serve(batch), False)
 
     async def _serve(self, batch: List[Update]) -> None:
         failure: Optional[BaseException] = None

@@ -10,6 +10,8 @@ from vlcp.utils.jsonencoder import StoredValueError, decode_stored, encode_store
 
 MAX_VALUE = 64 * 1024 * 1024
 """Largest stored value in bytes, after inflating."""
+_HEAD = b"\x78\x01"
+_SHORT, _SHORT_WINDOW, _SHORT_MEMORY = 4096, 12, 5
 
 
 class Codec:
@@ -53,9 +55,13 @@ class Codec:
 
     def pack(self, data: bytes) -> bytes:
         """Compress encoded bytes, if this codec does."""
-        if self._deflate and len(data) > self._above:
+        if not self._deflate or len(data) <= self._above:
+            return data
+        if len(data) > _SHORT:
             return zlib.compress(data, 1)
-        return data
+        # A small window is made in a fraction of the time. The head says that it is a large one, as other writers do.
+        deflater = zlib.compressobj(1, zlib.DEFLATED, _SHORT_WINDOW, _SHORT_MEMORY)
+        return _HEAD + (deflater.compress(data) + deflater.flush())[len(_HEAD) :]
 
     def decode(self, key: str, data: bytes) -> Any:
         """Return the value of stored bytes, compressed or not.
