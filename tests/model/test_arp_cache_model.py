@@ -62,8 +62,19 @@ def test_a_confirmed_neighbour_may_have_moved(cache):
     cache.answer(KEYS[0], A, 0)
     cache.doubt(KEYS[0])
     cache.turn(40)
-    assert cache.answer(KEYS[0], B, 40) and cache.mac(KEYS[0]) == B
+    assert not cache.answer(KEYS[0], B, 40) and cache.mac(KEYS[0]) == A
+    assert cache.turn(51).asks == [Ask(KEYS[0], None)]
+    assert cache.answer(KEYS[0], B, 51) and cache.mac(KEYS[0]) == B
     assert cache.turn(60).asks == []
+
+
+def test_only_the_station_that_was_asked_alone_can_answer(cache):
+    cache.set_static([KEYS[0]], 0)
+    cache.answer(KEYS[0], A, 0)
+    assert cache.turn(61).asks == [Ask(KEYS[0], A)]
+    assert not cache.answer(KEYS[0], B, 62)
+    assert cache.answer(KEYS[0], A, 63)
+    assert not cache.answer(KEYS[0], A, 64)
 
 
 def test_a_next_hop_is_asked_for_always_and_refreshed_before_it_is_needed(cache):
@@ -108,7 +119,7 @@ class Model(RuleBasedStateMachine):
         self.cache = ArpCache(TIMERS)
         self.now = 0.0
         self.model = {}
-        self.open = set()
+        self.open = {}
 
     @rule(step=st.floats(0, 70))
     def time_passes(self, step):
@@ -121,14 +132,14 @@ class Model(RuleBasedStateMachine):
         entry = self.model.setdefault(key, {"mac": None, "static": False, "heard": self.now, "doubt": False})
         if entry["mac"] is None and not entry["static"]:
             entry["heard"] = self.now
-        self.open.update(ask.key for ask in asks)
+        self.open.update(asks)
 
     @rule(key=key, mac=st.sampled_from([A, B, 0, 0x010000000000]))
     def answer(self, key, mac):
         believed = self.cache.answer(key, mac, self.now)
-        assert believed == (key in self.open and mac in (A, B))
+        assert believed == (mac in (A, B) and key in self.open and self.open[key] in (None, mac))
         if believed:
-            self.open.discard(key)
+            self.open.pop(key, None)
             self.model[key].update(mac=mac, heard=self.now, doubt=False)
 
     @rule(key=key)
@@ -145,7 +156,7 @@ class Model(RuleBasedStateMachine):
             entry = self.model.setdefault(one, {"mac": None, "static": True, "heard": self.now, "doubt": False})
             if not entry["static"]:
                 entry.update(static=True, heard=self.now - TIMERS.static_s, doubt=False)
-        self.open.update(ask.key for ask in self.cache.set_static(keys, self.now))
+        self.open.update(self.cache.set_static(keys, self.now))
 
     @rule(key=key)
     def unused(self, key):
@@ -164,12 +175,12 @@ class Model(RuleBasedStateMachine):
         for one, entry in self.model.items():
             questions = [ask.mac for ask in turn.asks if ask.key == one]
             assert questions == self._questions(entry), (one, entry)
-        self.open.update(ask.key for ask in turn.asks)
+        self.open.update(turn.asks)
         assert all(self.model[one]["mac"] is None for one in turn.silent)
 
     def _drop(self, key):
         del self.model[key]
-        self.open.discard(key)
+        self.open.pop(key, None)
 
     def _over(self, entry):
         age = self.now - entry["heard"]

@@ -40,5 +40,5 @@ def test_everything_listens_on_loopback(example):
 
 
 def test_the_examples_are_there_and_the_process_configuration_is_untouched():
-    assert {"genericl2.conf", "genericl3.conf", "onehost.conf"} <= {path.name for path in EXAMPLES}
+    assert {"forwarding.conf", "genericl2.conf", "genericl3.conf", "onehost.conf"} <= {path.name for path in EXAMPLES}
     assert "module.sqlitedb.path" not in global_manager

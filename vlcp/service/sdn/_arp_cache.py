@@ -1,7 +1,8 @@
 """What a router knows of its neighbours' MAC addresses: a state machine without sockets and clock (behaviour i.3; RFC 826).
 
 A key names a neighbour: (key of its logical network, its address as a number). All times are seconds of the caller's clock.
-Only an answer to a question that is still open can change an address.
+Only an answer to a question that is still open can change an address, and a question that went to one station can only be
+answered by that one.
 """
 
 from __future__ import annotations
@@ -52,9 +53,10 @@ class Turn(NamedTuple):
 
 
 class Entry:
-    """One neighbour. ``asked`` counts the questions since the last answer; ``until`` is when the status ends."""
+    """One neighbour. ``asked`` counts the questions since the last answer, ``to`` is whom the last one went to, None for
+    everybody; ``until`` is when the status ends."""
 
-    __slots__ = ("asked", "mac", "static", "status", "until")
+    __slots__ = ("asked", "mac", "static", "status", "to", "until")
 
     def __init__(self, static: bool, until: float) -> None:
         self.status = Status.INCOMPLETE
@@ -62,6 +64,7 @@ class Entry:
         self.static = static
         self.until = until
         self.asked = 0
+        self.to: Optional[int] = None
 
 
 class ArpCache:
@@ -125,7 +128,7 @@ class ArpCache:
     def answer(self, key: Key, mac: int, now: float) -> bool:
         """A neighbour says where it is; return True when that was asked for, and is now believed."""
         entry = self._entries.get(key)
-        if entry is None or not entry.asked or mac == 0 or mac >> 40 & 1:
+        if entry is None or not entry.asked or mac == 0 or mac >> 40 & 1 or entry.to not in (None, mac):
             return False
         entry.asked = 0
         entry.mac, entry.status = mac, Status.COMPLETE
@@ -191,7 +194,8 @@ class ArpCache:
         return self._ask(key, None if overdue > 0 else entry.mac)
 
     def _ask(self, key: Key, mac: Optional[int] = None) -> Ask:
-        self._entries[key].asked += 1
+        entry = self._entries[key]
+        entry.asked, entry.to = entry.asked + 1, mac
         return Ask(key, mac)
 
 
