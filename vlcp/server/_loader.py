@@ -16,7 +16,15 @@ from vlcp.server import _plan
 from vlcp.server._api import directory_of, serve_calls
 from vlcp.server._apidef import PUBLIC
 from vlcp.server._plan import ModuleLoadException
-from vlcp.server._reimport import classes_of, describe, import_again, import_trial, repair_references
+from vlcp.server._reimport import (
+    classes_of,
+    describe,
+    import_again,
+    import_trial,
+    repair_references,
+    restore,
+    snapshot,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +133,8 @@ class ModuleLoader(RoutineContainer):
         pending = [module]
         while pending:
             cls = pending.pop()
+            if not hasattr(cls, "get_service_name"):
+                raise ModuleLoadException(f"{module.get_full_path()} depends on {cls!r}, which is no module")
             name = cls.get_service_name()
             known = classes.get(name) or (type(self.active[name]) if name in self.active else None)
             if known is not None and known.get_full_path() != cls.get_full_path():
@@ -284,7 +294,8 @@ class ModuleLoader(RoutineContainer):
         """Unload modules, import their files again and load them, without touching the modules that depend on them.
 
         All modules in the same files are reloaded together. Their files are imported beside the loaded code first:
-        when one cannot be imported, everything stays loaded as it is. Calls to the modules wait meanwhile.
+        when one cannot be imported, everything stays loaded as it is. When a module of the new code cannot be loaded, all
+        are loaded with the old code again. Calls to the modules wait meanwhile.
 
         :param pathlist: loading paths
         :raises ModuleLoadException: something cannot be reloaded; the text has one line for each
@@ -300,7 +311,8 @@ class ModuleLoader(RoutineContainer):
         stop = _plan.reversed_order(names, self._depends)
         start = {name: self.active[name].get_full_path() for name in reversed(stop)}
         sources = list(dict.fromkeys(files[path] for path in start.values()))
-        errors = import_trial(sources)
+        needed = {source: [path.rpartition(".")[2] for path in start.values() if files[path] == source] for source in sources}
+        errors = import_trial(needed)
         if errors:
             raise ModuleLoadException("\n".join(f"cannot import {name!r}: {why}" for name, why in errors.items()))
         expected = [name for name in stop if self._directory.expect(name, self.scheduler)]
@@ -313,16 +325,23 @@ class ModuleLoader(RoutineContainer):
             raise ModuleLoadException("\n".join(failures))
 
     async def _exchange(self, stop: List[str], start: Dict[str, str], sources: List[str]) -> List[str]:
-        """Stop modules, import their files again and start them; return the reasons of failures."""
+        """Stop modules, import their files again and start them; return the reasons of failures.
+
+        When they cannot be started, start the old code again.
+        """
         failures = await self._stop_all(stop)
-        before = [cls for source in sources for cls in classes_of(source)]
-        for source in sources:
-            try:
-                import_again(source)
-            except Exception as exc:
-                failures.append(f"cannot import {source!r}: {describe(exc)}")
-        after = {cls: getattr(sys.modules[cls.__module__], cls.__name__, cls) for cls in before}
-        repair_references({cls: new for cls, new in after.items() if isinstance(new, type) and new is not cls})
+        kept = snapshot(sources)
+        wrong = _import_all(sources) or await self._load_all(start)
+        if not wrong:
+            return failures
+        logger.error("the old code is loaded again: %s", "; ".join(wrong))
+        failures += wrong + await self._stop_all(stop)
+        restore(kept)
+        return failures + await self._load_all(start)
+
+    async def _load_all(self, start: Dict[str, str]) -> List[str]:
+        """Load modules by their loading paths; return the reasons of failures."""
+        failures = []
         for path in start.values():
             try:
                 await self.load_by_path(path)
@@ -334,6 +353,20 @@ class ModuleLoader(RoutineContainer):
     unloadByPath = unload_by_path
     reloadModules = reload_modules
     getModuleByName = get_module_by_name
+
+
+def _import_all(sources: List[str]) -> List[str]:
+    """Import files again and let everybody hold the new classes; return the reasons of failures."""
+    failures = []
+    before = [cls for source in sources for cls in classes_of(source)]
+    for source in sources:
+        try:
+            import_again(source)
+        except Exception as exc:
+            failures.append(f"cannot import {source!r}: {describe(exc)}")
+    after = {cls: getattr(sys.modules[cls.__module__], cls.__name__, cls) for cls in before}
+    repair_references({cls: new for cls, new in after.items() if isinstance(new, type) and new is not cls})
+    return failures
 
 
 def _dependency_names(cls: Any) -> List[str]:

@@ -6,26 +6,30 @@ import importlib
 import importlib.util
 import sys
 from types import ModuleType
-from typing import Dict, Iterable, List, Mapping
+from typing import Any, Collection, Dict, Iterable, List, Mapping
 
 from vlcp.utils.pycache import remove_cache
 
 
-def import_trial(names: Iterable[str]) -> Dict[str, str]:
+def import_trial(needed: Mapping[str, Collection[str]]) -> Dict[str, str]:
     """Import Python modules beside the loaded ones and throw the result away.
 
     Modules that import each other see each other's new code, so they should stand in the order of their imports.
 
-    :param names: import names of loaded Python modules
+    :param needed: ``{import name of a loaded Python module: classes that it must define}``
     :return: ``{import name: reason}`` of those that cannot be imported; empty when all can
     """
     kept: Dict[str, ModuleType] = {}
     errors: Dict[str, str] = {}
     try:
-        for name in names:
+        for name, wanted in needed.items():
             kept[name] = sys.modules[name]
             try:
-                _replace(name, _execute(name, kept[name]))
+                fresh = _execute(name, kept[name])
+                lacking = [one for one in wanted if not isinstance(getattr(fresh, one, None), type)]
+                if lacking:
+                    raise ImportError(f"has no class {', '.join(lacking)} any more")
+                _replace(name, fresh)
             except Exception as exc:
                 errors[name] = describe(exc)
                 _replace(name, kept[name])
@@ -67,6 +71,26 @@ def import_again(name: str) -> ModuleType:
     module = sys.modules[name]
     remove_cache(module)
     return importlib.reload(module)
+
+
+Snapshot = Dict[str, Dict[str, Any]]
+
+
+def snapshot(names: Iterable[str]) -> Snapshot:
+    """Return what loaded Python modules contain now, for :func:`restore`."""
+    return {name: dict(vars(sys.modules[name])) for name in names}
+
+
+def restore(kept: Snapshot) -> None:
+    """Let Python modules contain what they did, and let who holds a class of the newer code hold the older one."""
+    replaced = {}
+    for name, content in kept.items():
+        newer = {cls.__name__: cls for cls in classes_of(name)}
+        namespace = vars(sys.modules[name])
+        namespace.clear()
+        namespace.update(content)
+        replaced.update({newer[cls.__name__]: cls for cls in classes_of(name) if newer.get(cls.__name__, cls) is not cls})
+    repair_references(replaced)
 
 
 def classes_of(name: str) -> List[type]:

@@ -122,6 +122,7 @@ def test_modules_that_import_each_other_see_each_others_new_code(files):
         ("def broken(:\n", r"cannot import 'reloadlab.speaker': SyntaxError: .*speaker.py, line"),
         ("raise RuntimeError('half done')\n", "cannot import 'reloadlab.speaker': RuntimeError: half done"),
         ("import nonexistent_thing\n", "cannot import 'reloadlab.speaker': ModuleNotFoundError"),
+        ("del Speaker\n", "cannot import 'reloadlab.speaker': ImportError: has no class Speaker any more"),
     ],
 )
 def test_code_that_cannot_be_imported_leaves_the_old_loaded(files, broken, said):
@@ -146,17 +147,31 @@ def test_code_that_cannot_be_imported_leaves_the_old_loaded(files, broken, said)
     run_modules(scenario, manual=True)
 
 
-def test_code_that_does_not_load_is_reported_and_can_be_repaired(files):
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("super().__init__(server)", "raise ValueError('bad setting')", "'speaker' cannot be created: ValueError: bad setting"),
+        ("def say", "async def load(self, container):\n        raise OSError('no port')\n\n    def say", "OSError: no port"),
+        ("class Speaker(Module):", "@depend(int)\nclass Speaker(Module):", "depends on <class 'int'>, which is no module"),
+    ],
+)
+def test_code_that_does_not_load_is_reported_and_the_old_goes_on(files, old, new, said):
     async def scenario(container, server):
         loader = server.moduleloader
-        await loader.load_by_path(SPEAKER)
-        files.change("speaker", "super().__init__(server)", "raise ValueError('bad setting')")
-        with pytest.raises(ModuleLoadException, match="'speaker' cannot be created: ValueError: bad setting"):
+        await loader.load_by_path(LISTENER)
+        before = {name: module.get_full_path() for name, module in loader.active.items()}
+        text = (files.directory / "speaker.py").read_text()
+        files.write("speaker", text.replace(old, new).replace('"one"', '"two"'))
+        with pytest.raises(ModuleLoadException, match=said):
             await loader.reload_modules([SPEAKER])
+        assert {name: module.get_full_path() for name, module in loader.active.items()} == before
+        assert await call_api(container, "speaker", "say") == "one"
+        assert loader.active["listener"].depends == (type(loader.active["speaker"]),)
+        files.write("speaker", text.replace('"one"', '"three"'))
+        await loader.reload_modules([SPEAKER])
+        assert await call_api(container, "speaker", "say") == "three"
+        await loader.unload_by_path(SPEAKER)
         assert loader.active == {}
-        files.write("speaker", BASE)
-        with pytest.raises(ModuleLoadException, match=f"'{SPEAKER}' is not loaded"):
-            await loader.reload_modules([SPEAKER])
 
     run_modules(scenario, manual=True)
 

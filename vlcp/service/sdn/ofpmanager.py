@@ -117,10 +117,19 @@ class OpenflowManager(Module):
         """Begin to serve the switches that are connected, and all that connect later."""
         self._started_at = self.scheduler.current_time
         await super().load(container)
+        self._count_loaded()
         for connection in await call_api(container, "openflowserver", "getconnections"):
             if getattr(connection, "openflow_datapathid", None) is not None:
                 self._appear(connection)
         await container.wait_for_send(ModuleNotification(self.get_service_name(), "synchronized"))
+
+    def _count_loaded(self) -> None:
+        """Count the modules that got tables before this one was reloaded; they do not ask again."""
+        states = (ModuleLoadStateChanged.LOADED, ModuleLoadStateChanged.SUCCEEDED)
+        for name, module in self.server.moduleloader.active.items():
+            if module.state in states and hasattr(module, "gettablerequest"):
+                self._new.add(name)
+                self.scheduler.emergesend(TableAcquireDelayEvent())
 
     async def unload(self, container: Any, force: bool = False) -> None:
         """Let go of the switches; rows stay in them, for the next start."""
