@@ -239,6 +239,41 @@ def test_an_expired_session_is_replaced_and_listeners_are_told_to_read_again(ens
     run(test, ensemble.url(chroot()))
 
 
+def test_after_a_change_of_the_url_the_notifiers_and_recycling_are_on_the_new_store(ensemble):
+    old, new = chroot(), chroot()
+
+    async def test(container, store, other):
+        await other.set("k", 7)
+        await store.set("k", 1)
+        # On both clusters the same nodes are created in the same order: what is known of one must not be taken for the other.
+        values, cache = await store.mgetwithcache(("k",))
+        seen = []
+        notifier = store.createnotifier()
+        notifier.add_callback(seen.append)
+        await notifier.start(container)
+        await notifier.add_listen("k")
+        type(store).url = ensemble.url(new)
+        await store.updateconfig()
+        assert (await works_again(container, store)) < 10
+        assert (await store.mgetwithcache(("k",), "", cache))[0] == [7]
+        await until(container, lambda: any(note.reason == UpdateNotification.RESTORED for note in seen), 10)
+        del seen[:]
+        await other.set("k", 8)
+        await until(container, lambda: any(note.keys == ("k",) and not note.fromself for note in seen), 5)
+        await store.set("k", 9)
+        await until(container, lambda: any(note.keys == ("k",) and note.fromself for note in seen), 5)
+        store.recycle(("k",))
+        assert await other.get("k") == 9
+        await notifier.remove_listen("k")
+        await notifier.stop(container)
+        # The same configuration again changes nothing.
+        client, _, _ = store.getclient()
+        await store.updateconfig()
+        assert store.getclient()[0] is client
+
+    run(test, ensemble.url(old), ensemble.url(new))
+
+
 def test_a_transaction_survives_the_end_of_its_session(ensemble):
     async def test(container, store):
         client, _, _ = store.getclient()

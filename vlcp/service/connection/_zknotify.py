@@ -61,6 +61,7 @@ class ZkNotifier(Notifier):
             return
         await self._listen([_EVERYTHING])
         self._store.listeners.append(self._committed_here)
+        self._store.notifiers.add(self)
         self._routine = self._store.container.subroutine(self._main(), False, daemon=True)
 
     async def stop(self, container: Any) -> None:
@@ -70,7 +71,22 @@ class ZkNotifier(Notifier):
         self._routine.close()
         self._routine = None
         self._store.listeners.remove(self._committed_here)
+        self._store.notifiers.discard(self)
         self._forget(list(self._watchers))
+
+    def move(self, store: Any) -> None:
+        """Receive the commits to another store; everything is to be read again as soon as it can be reached."""
+        keys = list(self._watchers)
+        self._routine.close()
+        self._store.listeners.remove(self._committed_here)
+        self._store.notifiers.discard(self)
+        self._forget(keys)
+        self._store = store
+        store.listeners.append(self._committed_here)
+        store.notifiers.add(self)
+        self._watchers = dict.fromkeys(keys)
+        self._broken = True
+        self._routine = store.container.subroutine(self._main(), False, daemon=True)
 
     async def add_listen(self, *keys: str) -> None:
         """Receive notifications for ``keys`` (other keys may be notified too).

@@ -55,6 +55,8 @@ class ZkStore(Asker):
         self.barriertimeout = settings.barriertimeout
         self.clock = 0
         self.listeners: List[Callable[[Notification], None]] = []
+        self.notifiers: Set[Any] = set()
+        "those that have been started"
         self.written: Set[str] = set()
         "keys whose old versions this process has to recycle"
         self._cache = Cache(settings.cachesize)

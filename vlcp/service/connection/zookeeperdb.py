@@ -46,6 +46,14 @@ def server_urls(url: str) -> Tuple[List[str], str]:
     return ["%s://%s/" % (scheme, host) for host in hosts], "/" + parts.path.strip("/")
 
 
+class _Kept(KVCache):
+    """Entries of one store: numbers of another cluster mean something else."""
+
+    def __init__(self, store: ZkStore) -> None:
+        super().__init__()
+        self.store = store
+
+
 @defaultconfig
 class ZooKeeperDB(StorageCalls, TcpServerBase):
     """Key-value store in a ZooKeeper cluster, for several machines."""
@@ -82,10 +90,10 @@ class ZooKeeperDB(StorageCalls, TcpServerBase):
 
     def __init__(self, server: Any) -> None:
         self._origin = uuid.uuid1().hex
-        self._clients: Dict[str, ZooKeeperClient] = {}
-        self._stores: Dict[str, ZkStore] = {}
-        self._recyclers: Dict[str, Recycler] = {}
-        self._routines: List[Any] = []
+        self._stores: Dict[ZooKeeperClient, ZkStore] = {}
+        self._recyclers: Dict[ZkStore, Recycler] = {}
+        self._routines: Dict[ZkStore, Any] = {}
+        self._preparing: Any = None
         super().__init__(server, ZooKeeper)
         self.create_api(
             *self.storage_apis(),
@@ -109,11 +117,10 @@ class ZooKeeperDB(StorageCalls, TcpServerBase):
         for name in ("key", "certificate", "ca_certs"):
             if endpoint.settings.get(name) is not None:
                 setattr(client, name, endpoint.settings[name])
-        self._clients[endpoint.vhost] = client
         if self.kvdbvhosts is None or endpoint.vhost in self.kvdbvhosts:
             store = ZkStore(client, self.apiroutine, self._codec(), self._origin, self)
-            self._stores[endpoint.vhost] = store
-            self._recyclers[endpoint.vhost] = Recycler(store)
+            self._stores[client] = store
+            self._recyclers[store] = Recycler(store)
         return client
 
     def _codec(self) -> Codec:
@@ -122,30 +129,73 @@ class ZooKeeperDB(StorageCalls, TcpServerBase):
     async def load(self, container: Any) -> None:
         """Connect, and create the nodes that must exist; the module counts as loaded afterwards."""
         await super().load(container)
-        self._routines.append(self.apiroutine.subroutine(self._prepare(), False, daemon=True))
-        for recycler in self._recyclers.values():
-            self._routines.append(self.apiroutine.subroutine(recycler.main(), False, daemon=True))
+        self._preparing = self.apiroutine.subroutine(self._prepare(), False, daemon=True)
+        self._start_recyclers()
+
+    def _start_recyclers(self) -> None:
+        for store, recycler in self._recyclers.items():
+            if store not in self._routines:
+                self._routines[store] = self.apiroutine.subroutine(recycler.main(), False, daemon=True)
 
     async def _prepare(self) -> None:
-        for vhost, store in list(self._stores.items()):
-            while True:
-                try:
-                    await store.prepare()
-                    break
-                except (StorageUnavailableException, ZooKeeperResultException) as error:
-                    _logger.warning("zookeeperdb %r is not ready: %s", vhost, error)
-                    await self.apiroutine.wait_with_timeout(0.5)
+        for store in list(self._stores.values()):
+            await self._prepare_store(store)
         await self.changestate("succeeded", self.apiroutine)
+
+    async def _prepare_store(self, store: ZkStore) -> None:
+        while store in self._recyclers:
+            try:
+                await store.prepare()
+                return
+            except (StorageUnavailableException, ZooKeeperResultException) as error:
+                _logger.warning("zookeeperdb is not ready: %r: %s", store.client, error)
+                await self.apiroutine.wait_with_timeout(0.5)
 
     async def unload(self, container: Any, force: bool = False) -> None:
         """End the sessions."""
-        routines, self._routines = self._routines, []
-        for routine in routines:
+        if self._preparing is not None:
+            self._preparing.close()
+        for routine in self._routines.values():
             routine.close()
+        self._routines.clear()
         await super().unload(container, force)
 
+    async def updateconfig(self) -> None:
+        """Read the configuration again; a virtual host with another URL has another store from then on.
+
+        Its notifiers move there, and tell that everything is to be read again. See the base for exceptions.
+        """
+        before = {vhost: self._store_of(vhost) for vhost in {endpoint.vhost for endpoint, _ in self._running}}
+        try:
+            await super().updateconfig()
+        finally:
+            self._forget_others()
+        self._start_recyclers()
+        for vhost, old in before.items():
+            new = self._store_of(vhost)
+            if new is None or new is old:
+                continue
+            self.apiroutine.subroutine(self._prepare_store(new), False, daemon=True)
+            for notifier in tuple(old.notifiers) if old is not None else ():
+                notifier.move(new)
+
+    def _forget_others(self) -> None:
+        """Forget the stores whose clients are not in use."""
+        clients = {client for _, client in self._running}
+        self._stores = {client: store for client, store in self._stores.items() if client in clients}
+        present = set(self._stores.values())
+        for store in [store for store in self._recyclers if store not in present]:
+            del self._recyclers[store]
+            routine = self._routines.pop(store, None)
+            if routine is not None:
+                routine.close()
+
+    def _store_of(self, vhost: str) -> Optional[ZkStore]:
+        clients = self._selected(vhost)
+        return self._stores.get(clients[0]) if clients else None
+
     def _store(self, vhost: Any) -> ZkStore:
-        store = self._stores.get(vhost or "")
+        store = self._store_of(vhost or "")
         if store is None:
             raise ValueError("vHost %r is not a key-value store of zookeeperdb" % (vhost,))
         return store
@@ -157,11 +207,11 @@ class ZooKeeperDB(StorageCalls, TcpServerBase):
             ``decode(data)`` the value
         :raises ValueError: there is no such virtual host
         """
-        client = self._clients.get(vhost)
-        if client is None:
+        clients = self._selected(vhost)
+        if not clients:
             raise ValueError("zookeeperdb has no vHost %r" % (vhost,))
         codec = self._codec()
-        return client, lambda value: codec.pack(codec.encode(value)), lambda data: codec.decode(vhost, data)
+        return clients[0], lambda value: codec.pack(codec.encode(value)), lambda data: codec.decode(vhost, data)
 
     async def get(self, key: str, timeout: Optional[float] = None, vhost: str = "") -> Any:
         """Read one value.
@@ -186,8 +236,9 @@ class ZooKeeperDB(StorageCalls, TcpServerBase):
         :raises StorageUnavailableException: ZooKeeper cannot be reached
         :raises StoredValueError: a value cannot be decoded
         """
-        kept = KVCache() if cache is None else cache
-        entries = await self._store(vhost).read(keys, kept)
+        store = self._store(vhost)
+        kept = cache if isinstance(cache, _Kept) and cache.store is store else _Kept(store)
+        entries = await store.read(keys, kept)
         for key, entry in entries.items():
             kept.set(key, entry)
         return [entries[key].value for key in keys], kept
@@ -227,8 +278,7 @@ class ZooKeeperDB(StorageCalls, TcpServerBase):
 
         :param keys: keys that were written
         """
-        self._store(vhost)
-        self._recyclers[vhost].later(list(keys))
+        self._recyclers[self._store(vhost)].later(list(keys))
 
     def createnotifier(self, vhost: Optional[str] = None) -> ZkNotifier:
         """Return a new notifier, which tells of commits from when it is started.
