@@ -3,7 +3,7 @@
 # make check format, lint, types, spelling, layers
 # make soak  the long tests
 # make bench the benchmark table
-# make docs  write the table of settings, and check that the documents' links and references hold
+# make docs  write the pages made from the sources, build all documents into site/, and check what they say
 
 PYTHON := .venv/bin/python
 RUFF := .venv/bin/ruff
@@ -43,7 +43,9 @@ bench:
 docs:
 	@.ci/setup test
 	@$(PYTHON) docs/generate_configuration.py
+	@$(PYTHON) docs/generate_apis.py
+	@.venv/bin/mkdocs build --quiet --strict
 	@$(PYTHON) -m pytest tests/docs
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

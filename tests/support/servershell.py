@@ -6,6 +6,7 @@ import os
 import selectors
 import subprocess
 import time
+from collections.abc import Sequence
 
 from vlcp.lab.hypervisor import Hypervisor
 
@@ -20,25 +21,23 @@ ovs-vsctl() {
 _END = "=== end of block "
 
 
-class ServerShell:
-    """Runs blocks of shell commands one after another, each until its first failing command.
+class Shell:
+    """Runs blocks of shell commands one after another, with process ids and mounts of its own.
 
-    Bridges get the userspace datapath, which is what a laboratory has.
-
-    :param host: the hypervisor
+    :param within: command that runs another one in some place
     :param variables: environment variables to add
+    :param directory: where to begin; None for the present one
+    :ivar keeps: True lets the next block have this one's variables and jobs; else a block ends at its first failing command
     """
 
-    def __init__(self, host: Hypervisor, variables: dict[str, str]) -> None:
-        argv = ["ip", "netns", "exec", host.namespace, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        self._process = subprocess.Popen(
-            [*argv, "bash"],
-            env={**os.environ, **host.environment, **variables},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self._write(_PREPARE)
+    def __init__(
+        self, within: Sequence[str], variables: dict[str, str], directory: str | None = None, keeps: bool = False
+    ) -> None:
+        argv = [*within, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"]
+        environment = {**os.environ, **variables}
+        pipe = subprocess.PIPE
+        self.keeps = keeps
+        self._process = subprocess.Popen(argv, env=environment, cwd=directory, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
 
     def _write(self, text: str) -> None:
         self._process.stdin.write(text.encode())
@@ -49,10 +48,11 @@ class ServerShell:
 
         :raises RuntimeError: a command failed or a call was refused; the message has the output
         """
-        self._write(f"( set -e\n{block}\n) </dev/null; status=$?; echo; echo '{_END}'$status\n")
+        commands = f"{{\n{block}\n}} </dev/null" if self.keeps else f"( set -e\n{block}\n) </dev/null"
+        self._write(f"{commands}; status=$?; echo; echo '{_END}'$status\n")
         output = self._read(time.monotonic() + timeout_s)
         text, _, status = output.rpartition(_END)
-        if status.strip() != "0" or '"error"' in text:
+        if status.strip() != "0" or ('"error"' in text and not self.keeps):
             raise RuntimeError(f"status {status.strip()}: {block}\n{text}")
         return text
 
@@ -73,3 +73,17 @@ class ServerShell:
         """End the shell and everything it started."""
         self._process.kill()
         self._process.wait()
+
+
+class ServerShell(Shell):
+    """A shell on a hypervisor; a block ends at its first failing command or refused call.
+
+    Bridges get the userspace datapath, which is what a laboratory has.
+
+    :param host: the hypervisor
+    :param variables: environment variables to add
+    """
+
+    def __init__(self, host: Hypervisor, variables: dict[str, str]) -> None:
+        super().__init__(["ip", "netns", "exec", host.namespace], {**host.environment, **variables})
+        self._write(_PREPARE)
