@@ -22,6 +22,8 @@ CORRECTED = {
     "ofp_oxm_mask_ipv6": "80003520",
     # The vendor of a Nicira error is Nicira (nicira-ext.h), not the error type 0xb0c2.
     "nx_vendor_error_nx": "0001001400000000b0c200000000232000000000",
+    # The length of a property does not count its padding (Open vSwitch, ofp-ed-props.c).
+    "ofp_ed_prop_nsh_md_type": "0004010500000000",
     # The field follows the header of the action at once (Open vSwitch, ofp-actions.c).
     "nx_action_reg_load2": "ffff0010000023200021000000000000",
 }

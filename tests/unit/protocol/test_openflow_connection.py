@@ -302,6 +302,30 @@ def test_a_lost_connection_ends_requests_with_an_exception():
     assert talk(switch, ask) == [DOWN]
 
 
+def test_an_answer_that_cannot_be_read_ends_its_request_with_an_error_and_the_connection_goes_on():
+    switch = FakeSwitch()
+    broken = struct.pack(">HHIHH4x", ofdef.OFPMP_FLOW, 0, 0, 3, 0)
+
+    async def ask(container, connection, running):
+        def spoil(kind, xid, message):
+            if kind == fakeswitch.MULTIPART_REQUEST and message[9] == ofdef.OFPMP_FLOW:
+                running.send(fakeswitch.message(fakeswitch.MULTIPART_REPLY, xid, broken))
+                switch.ignore.add(kind)
+
+        switch.refuse = spoil
+        for way in (connection.protocol.querymultipart, connection.protocol.querywithreply):
+            with pytest.raises(OpenflowErrorResultException, match="OFPBRC_BAD_LEN"):
+                await way(flow_request(), connection, container)
+            switch.ignore.clear()
+        with pytest.raises(OpenflowErrorResultException, match="OFPBRC_BAD_LEN") as raised:
+            await connection.protocol.batch([flow_mod(1), flow_request()], connection, container)
+        switch.ignore.clear()
+        return raised.value.errormsg, await connection.protocol.batch([], connection, container)
+
+    error, nothing = talk(switch, ask)
+    assert error.data[1] == fakeswitch.MULTIPART_REPLY and nothing == ([], {})
+
+
 def test_a_request_without_answer_times_out():
     switch = FakeSwitch()
     switch.ignore.add(fakeswitch.MULTIPART_REQUEST)

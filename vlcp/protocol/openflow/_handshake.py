@@ -18,7 +18,7 @@ from vlcp.protocol._wire.ofstream import HEADER_SIZE, pack_header
 
 HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, EXPERIMENTER, FEATURES_REQUEST, FEATURES_REPLY = range(7)
 HELLO_FAILED, INCOMPATIBLE = 0, 0
-BAD_REQUEST, BAD_VERSION, BAD_TYPE = 1, 0, 1
+BAD_REQUEST, BAD_VERSION, BAD_TYPE, BAD_LEN = 1, 0, 1, 6
 _VERSION_BITMAP = 1
 #: Versions fit into one byte, so more than eight words of bitmap say nothing.
 _MAX_BITMAP_WORDS = 8
@@ -147,7 +147,7 @@ def bad_request(version: int, code: int, message: bytes, xid: int) -> bytes:
     """Return the error message for a message that is refused; it carries the first 64 bytes of it.
 
     :param version: wire version that was negotiated
-    :param code: :data:`BAD_VERSION` or :data:`BAD_TYPE`
+    :param code: :data:`BAD_VERSION`, :data:`BAD_TYPE` or :data:`BAD_LEN`
     """
     body = struct.pack(">HH", BAD_REQUEST, code) + message[:_ERROR_DATA]
     return pack_header(version, ERROR, xid, body)

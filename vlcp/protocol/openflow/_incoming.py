@@ -11,7 +11,7 @@ from vlcp.event.connection import Connection, ConnectionWriteEvent
 from vlcp.event.event import withIndices
 from vlcp.protocol._wire.ofstream import Frame, pack_header, split_messages
 from vlcp.protocol.openflow import _handshake
-from vlcp.protocol.openflow._decode import decode, decode_fully, decode_multipart, is_multipart
+from vlcp.protocol.openflow._decode import ParseError, decode, decode_fully, decode_multipart, is_multipart
 from vlcp.protocol.openflow._events import (
     OpenflowAsyncMessageEvent,
     OpenflowConnectionStateEvent,
@@ -248,18 +248,34 @@ class OpenflowConnections(Protocol):
         if not is_reply and kind != _handshake.EXPERIMENTER:
             _logger.warning("openflow message of unexpected type %d: %r", kind, connection)
             return self._refuse(connection, session, frame, _handshake.BAD_TYPE)
-        collector = session.collector(frame.xid)
-        if collector is not None:
-            unparsed = collector.unparsed and is_multipart(frame)
-            collector.add(frame.xid, decode_multipart(frame) if unparsed else decode(frame), is_error)
-            return []
         where = connection.openflow_datapathid, connection.openflow_auxiliaryid, connection, connection.connmark
-        message = decode(frame)
-        if is_reply or session.is_asked(frame.xid):
+        collector = session.collector(frame.xid)
+        if collector is not None and collector.unparsed and is_multipart(frame):
+            collector.add(frame.xid, decode_multipart(frame), False)
+            return []
+        asked = collector is not None or session.is_asked(frame.xid)
+        message, is_error = self._read(connection, frame, asked, is_error)
+        if collector is not None:
+            collector.add(frame.xid, message, is_error)
+            return []
+        if is_reply or asked:
             return [OpenflowResponseEvent(*where, frame.xid, is_error, self, message=message)]
         vendor = getattr(message, definitions.ofp_vendor_vendorid)
         subtype = getattr(message, definitions.ofp_vendor_subtype, 0)
         return [OpenflowExperimenterMessageEvent(vendor, subtype, *where, self, message=message)]
+
+    def _read(self, connection: Connection, frame: Frame, asked: bool, is_error: bool) -> tuple[Any, bool]:
+        """Return the struct of a message, and whether it is an error; of an answer that cannot be read an error of ours.
+
+        :param asked: whether a request waits for it; only such a one does not cost the connection
+        """
+        try:
+            return decode(frame), is_error
+        except ParseError as error:
+            if not asked:
+                raise
+            _logger.warning("openflow answer cannot be read, %s: %r", error, connection)
+            return decode_fully(_handshake.bad_request(frame.version, _handshake.BAD_LEN, frame.data, frame.xid)), True
 
     def _async_event(self, connection: Connection, kind: int, message: Any) -> OpenflowAsyncMessageEvent:
         # Read from the dictionary: a port status has neither, and need not be parsed to find out.

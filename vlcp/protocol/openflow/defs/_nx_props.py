@@ -61,7 +61,6 @@ ofp_ed_prop_nsh = nstruct(
 
 ofp_ed_prop_nsh_md_type = nstruct(
     (nsh_md_types, "md_type"),
-    (uint8[3],),
     name="ofp_ed_prop_nsh_md_type",
     base=ofp_ed_prop_nsh,
     classifyby=(OFPPPT_PROP_NSH_MDTYPE,),
