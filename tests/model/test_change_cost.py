@@ -3,72 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from support.textstore import TextStore
+from support.portcluster import Cluster
 
 from vlcp.service.sdn import _resources_ports as ports
-from vlcp.service.sdn import _resources_subnets as subnets
-from vlcp.service.sdn._resources import LOGICAL_PORT, SUBNET, create_index_sets, requests
-from vlcp.utils.dataobject import ReferenceObject
+from vlcp.service.sdn._resources import LOGICAL_PORT, requests
 from vlcp.utils.growing import holder_of
 from vlcp.utils.networkmodel import (
-    LogicalNetwork,
-    LogicalNetworkMap,
     LogicalPortSet,
-    PhysicalNetwork,
     SubNetMap,
 )
 
 SIZES = (10, 1000, 5000)
-
-
-class Cluster:
-    """One logical network with one subnet, and ports in it."""
-
-    def __init__(self, shared=False):
-        self.store = TextStore(shared)
-        keys, walker = create_index_sets()
-        self.store.write(walker, keys)
-        self.store.write(self._network)
-        found = requests(SUBNET, [{"id": "sub", "logicalnetwork": "net", "cidr": "10.0.0.0/16"}], create=True)
-        self.store.write(subnets.create(found), subnets.create_keys(found))
-        self.count = 0
-
-    def _network(self, walk, write):
-        network, netmap = LogicalNetwork.create_instance("net"), LogicalNetworkMap.create_instance("net")
-        network.physicalnetwork = ReferenceObject(PhysicalNetwork.default_key("phys"))
-        netmap.network = network.create_reference()
-        for obj in (network, netmap):
-            write(obj.getkey(), obj)
-
-    def create(self, count, **extra):
-        items = []
-        for _ in range(count):
-            n = self.count = self.count + 1
-            mac = "02:00:00:%02x:%02x:%02x" % (n >> 16, n >> 8 & 255, n & 255)
-            items.append(
-                {"id": f"3f2b5e9a-11aa-4c6d-9be2-{n:012d}", "logicalnetwork": "net", "subnet": "sub", "mac_address": mac}
-            )
-        found = requests(LOGICAL_PORT, [{**item, **extra} for item in items], create=True)
-        self.store.write(ports.create(found), ports.create_keys(found))
-        return [item["id"] for item in items]
-
-    def delete(self, *ids):
-        found = requests(LOGICAL_PORT, [{"id": port} for port in ids])
-        self.store.write(ports.delete(found), found)
-
-    def grown_to(self, size):
-        while self.count < size:
-            self.create(min(500, size - self.count))
-        return self
-
-    def costs(self, action):
-        """Return means of bytes and values written, keys read and rounds over 40 changes."""
-        found = []
-        for _ in range(40):
-            action()
-            store = self.store
-            found.append((store.cost(), len(store.writes), len(store.reads), store.rounds))
-        return [sum(column) / len(found) for column in zip(*found)]
 
 
 @pytest.fixture(scope="module")

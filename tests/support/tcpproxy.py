@@ -36,6 +36,8 @@ class TcpProxy:
     :ivar slice: largest piece in bytes, random for each; 0 passes everything as it comes
     :ivar refuse: new connections are reset
     :ivar black_hole: pieces are kept back until this is False again; nothing is closed
+    :ivar passed: bytes that have passed, both ways
+    :ivar turns: round trips: how often a client sent something after the server did
     :ivar cut_after: each new connection is reset after so many seconds, about; None for never
     """
 
@@ -49,6 +51,8 @@ class TcpProxy:
         self.cut_after: Optional[float] = None
         self.accepted = 0
         self.lost_replies = 0
+        self.passed = 0
+        self.turns = 0
         self._loses: Optional[Callable[[bytes], bool]] = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -117,7 +121,8 @@ class TcpProxy:
         if self.cut_after is not None:
             cut = self._loop.call_later(self.cut_after * self._random.uniform(0.5, 1.5), lambda: list(map(_reset, both)))
         try:
-            await asyncio.gather(self._pass(reader, far_writer, writer), self._pass(far_reader, writer, None))
+            answered = [True]
+            await asyncio.gather(self._pass(reader, far_writer, writer, answered), self._pass(far_reader, writer, None, answered))
         finally:
             if cut is not None:
                 cut.cancel()
@@ -125,7 +130,14 @@ class TcpProxy:
             for one in both:
                 one.close()
 
-    async def _pass(self, reader: Any, writer: asyncio.StreamWriter, client: Optional[asyncio.StreamWriter]) -> None:
+    def _count(self, size: int, from_client: bool, answered: list[bool]) -> None:
+        self.passed += size
+        self.turns += from_client and answered[0]
+        answered[0] = not from_client
+
+    async def _pass(
+        self, reader: Any, writer: asyncio.StreamWriter, client: Optional[asyncio.StreamWriter], answered: list[bool]
+    ) -> None:
         """Pass bytes in one direction until the end of the stream; ``client`` is None for replies."""
         with contextlib.suppress(OSError, asyncio.CancelledError):
             while True:
@@ -136,6 +148,7 @@ class TcpProxy:
                     await asyncio.sleep(0.01)
                 if not data:
                     break
+                self._count(len(data), client is not None, answered)
                 writer.write(data)
                 await writer.drain()
                 if client is not None and self._loses is not None and self._loses(data):
