@@ -342,6 +342,25 @@ def test_a_request_without_answer_times_out():
     assert len(talk(switch, ask, protocol)) == 1
 
 
+def test_a_switch_that_reads_nothing_ends_requests_with_the_name_of_its_connection():
+    protocol = Openflow()
+
+    async def ask(container, connection, running):
+        big = ofdef.ofp_echo(data=b"x" * 60000)
+        protocol.requesttimeout = 0.2
+        with running.lock:
+            # Wakes the switch, which then waits for the lock.
+            running.send(fakeswitch.message(fakeswitch.ECHO_REPLY, 1))
+            with pytest.raises(OpenflowProtocolException, match="nothing could be sent for 0.2 s: datapath 0+abc, <Connection"):
+                for _ in range(400):
+                    await protocol._write(connection, protocol.formatrequest(big, connection))
+            with pytest.raises(OpenflowProtocolException, match="datapath 0+abc, <Connection"):
+                await protocol.batch([big], connection, container)
+        await connection.reset(True)
+
+    talk(FakeSwitch(datapath_id=0xABC), ask, protocol)
+
+
 def test_a_silent_switch_is_asked_for_an_echo_and_then_left():
     switch = FakeSwitch()
     protocol = Openflow()

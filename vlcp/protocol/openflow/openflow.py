@@ -170,8 +170,13 @@ class Openflow(OpenflowConnections):
         )
 
     async def _write(self, connection: Connection, event: ConnectionWriteEvent) -> None:
+        """Queue data; raise OpenflowProtocolException when the connection ends, or does not take any for too long."""
+        seconds = self.requesttimeout
         try:
-            await connection.write(event, False)
+            if event.canignorenow() or connection.scheduler.send(event) is not None:
+                expired, _ = await connection.execute_with_timeout(seconds, connection.write(event, False))
+                if expired:
+                    raise OpenflowProtocolException(f"nothing could be sent for {seconds} s: {_name(connection)}")
         except ConnectionResetException as exc:
             raise OpenflowProtocolException(str(exc)) from exc
 
