@@ -230,6 +230,7 @@ async def costs(container: Any, place: Place, cluster: Cluster, monkeypatch: pyt
         await host.stop()
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", ["sqlite", pytest.param("redis", marks=pytest.mark.redis), "zookeeper"])
 def test_one_port_costs_the_same_with_a_thousand_and_with_twenty_thousand(name, clusters, tmp_path, monkeypatch):
     if name == "zookeeper":

@@ -10,7 +10,9 @@ from support.redisserver import RedisServer, flush
 from support.redisstores import command, run_stores
 from support.tcpproxy import TcpProxy
 
+from vlcp.event.future import Future
 from vlcp.protocol.redis import RedisReplyException
+from vlcp.service.connection._batches import Batches, Update
 from vlcp.service.connection._redisscripts import CLOCK
 from vlcp.service.connection.redisdb import RedisWriteConflictException
 from vlcp.utils.exceptions import StorageOutcomeUnknownException, StorageUnavailableException
@@ -216,6 +218,48 @@ def test_a_black_hole_is_unavailable_and_what_was_sent_into_it_is_not_carried_ou
         assert await store.get("n") == 1
 
     run_stores(test, proxy.url)
+
+
+def test_what_is_given_up_while_it_reads_is_not_written_although_others_of_the_same_batch_are(server):
+    async def test(container, store):
+        inner = store.store()
+        tried = []
+
+        class Slow:
+            """A client whose reads take as long as the test wants."""
+
+            def __getattr__(self, name):
+                return getattr(client, name)
+
+            async def batch_execute(self, container, *commands, **options):
+                if commands[0][0] == "MGET":
+                    tried.append(commands)
+                    await container.wait_with_timeout(0.5)
+                return await client.batch_execute(container, *commands, **options)
+
+        async def write(key, seconds):
+            update = Update((key,), lambda keys, values, now: (keys, (1,)), Future(inner.scheduler), inner.now + seconds)
+            updates.append(update)
+            return await batches.carry_out(update)
+
+        async def outcome(key, seconds):
+            try:
+                await write(key, seconds)
+                return "written"
+            except StorageUnavailableException:
+                return "given up"
+
+        await store.set("first", 1)
+        await quiet(container)
+        client, inner.client = inner.client, Slow()
+        batches, updates = Batches(container, inner._run, 1, 10), []
+        calls = [outcome("first", 5), outcome("short", 0.7), outcome("long", 5)]
+        results = await container.execute_all([*calls])
+        inner.client = client
+        assert [found[0] if isinstance(found, tuple) else found for found in results] == ["written", "given up", "written"]
+        assert await store.mget(("first", "short", "long")) == [1, None, 1]
+
+    run_stores(test, server.url)
 
 
 def test_time_stamps_grow_although_the_clock_of_the_server_was_set_back(server):

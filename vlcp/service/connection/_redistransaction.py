@@ -80,9 +80,10 @@ class Transaction:
         snapshot: Optional[Snapshot] = None
         known: Optional[Data] = store.known(self._keys)
         while True:
-            updates = self._live()
             if snapshot is None and known is None:
                 snapshot = await self._read()
+            # From here to the sending of the commit nobody else runs, so none of them is given up in between.
+            updates = self._live()
             present, verified, snapshot = (known or {}, False, None) if snapshot is None else (snapshot.data, True, None)
             evaluation = evaluate(updates, present, store.value, store.stamp(), store.codec, store.announcer)
             store.stamped(evaluation.writes.last)
