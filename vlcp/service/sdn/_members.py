@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional, Set
+from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
 
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
@@ -49,17 +49,21 @@ class Members:
     def touched(self, view: SwitchView, change: ViewChange, values: Mapping[str, Any], changed: Set[str]) -> Set[str]:
         """Take what changed and return the keys of the ports that may be affected, those that have left among them.
 
+        Ports that stay in a network are affected by changes of their own and of the network, and not by ports that come or go.
+
         :param values: retrieved objects, the maps of the networks among them
         :param changed: keys of objects that are new, different or gone
         """
         found = {key for key in changed if key in self.network_of}
         for network in {*view.networks, *self._ports}:
-            key = map_key(network)
-            if network in change.networks or key in changed or (network in view.networks) != (network in self._ports):
-                found |= self._replace(network, values.get(key) if network in view.networks else None, network in view.networks)
+            key, present = map_key(network), network in view.networks
+            whole = network in change.networks or present != (network in self._ports)
+            if whole or key in changed:
+                before, after = self._replace(network, values.get(key) if present else None, present)
+                found |= before | after if whole else before ^ after
         return found | change.ports
 
-    def _replace(self, network: str, members: Any, present: bool) -> Set[str]:
+    def _replace(self, network: str, members: Any, present: bool) -> Tuple[Set[str], Set[str]]:
         before = self._ports.pop(network, set())
         after = set() if members is None else {reference.getkey() for reference in members.ports.dataset()}
         for port in before - after:
@@ -68,4 +72,4 @@ class Members:
         self.network_of.update(dict.fromkeys(after, network))
         if present:
             self._ports[network] = after
-        return before | after
+        return before, after

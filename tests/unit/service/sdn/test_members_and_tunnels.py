@@ -41,9 +41,12 @@ def test_members_come_and_go_with_maps_and_networks():
     assert members.network_of == {key("a"): RED, key("b"): RED}
     assert touched(members, view, values, version=view.version) == set()
     values = {map_key(RED): net_map("b", "c")}
-    assert touched(members, view, values, [map_key(RED)], view.version) == {key("a"), key("b"), key("c")}
+    assert touched(members, view, values, [map_key(RED)], view.version) == {key("a"), key("c")}
     assert members.network_of == {key("b"): RED, key("c"): RED}
     assert touched(members, view, values, [key("c"), key("elsewhere")], view.version) == {key("c")}
+    before = view.version
+    view.update({}, {RED: network(RED, 7)}, {})
+    assert touched(members, view, values, version=before) == {key("b"), key("c")}
     before = view.version
     view.update({}, {RED: None}, {})
     assert touched(members, view, {}, version=before) == {key("b"), key("c")}
