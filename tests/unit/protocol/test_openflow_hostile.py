@@ -113,3 +113,14 @@ def test_a_message_that_reaches_into_the_next_one_is_no_loop():
     longer = two[:2] + struct.pack(">H", len(two)) + two[4:]
     assert receive(peer, longer, True) == ["_UrgentWriteEvent"]
     assert issubclass(ParseError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("body", "elements"),
+    [("", 0), ("0001000800000012", 1), ("00090008000000000001000800000012", 2), ("00010003", 0), ("00ff00060102ffff0001", 0)],
+)
+def test_a_hello_with_any_elements_sets_up_a_connection(body, elements):
+    peer, body = Peer("1.3", State.HELLO), bytes.fromhex(body)
+    events, _keep = PROTOCOL.parse(peer, memoryview(struct.pack(">BBHI", 4, 0, 8 + len(body), 7) + body), 0)
+    assert peer.openflow_session.version == 4
+    assert len(getattr(events[0].message, "elements", ())) == elements

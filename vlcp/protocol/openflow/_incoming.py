@@ -209,8 +209,11 @@ class OpenflowConnections(Protocol):
     def _negotiate(self, connection: Connection, session: Session, frame: Frame) -> list:
         hello = _handshake.read_hello(frame.data)
         version = _handshake.choose_version(self.versions, hello)
-        # The elements of a hello may be of any kind, so its struct is that of its header alone.
-        message = decode_fully(pack_header(frame.version, common.OFPT_HELLO, frame.xid))
+        try:
+            message = decode(frame)
+        except ParseError:
+            # A body that no version defines is allowed; the struct is that of the header alone.
+            message = decode_fully(pack_header(frame.version, common.OFPT_HELLO, frame.xid))
         event = self._presetup(connection, common.OFPT_HELLO, message)
         if version is None:
             session.refused = True

@@ -18,6 +18,7 @@ _logger = logging.getLogger(__name__)
 
 Switch = Tuple[str, int]
 _RETRY_S = 5.0
+_OPENFLOW_10 = 1
 _PORT_STATUS = 12
 _DELETED = 1
 
@@ -36,8 +37,8 @@ class OpenflowPortNotAppearException(Exception):
 class OpenflowPortManager(Module):
     """Knows the ports of switches, as OpenFlow describes them.
 
-    A port is an ``ofp_port`` structure. In the calls, ``vhost`` is a virtual host of OpenflowServer, '' by default; port
-    numbers may have the 16 bits of OpenFlow 1.0 or the 32 of OpenFlow 1.3.
+    A port is an ``ofp_port`` structure, ``ofp_phy_port`` of a switch that speaks OpenFlow 1.0. In the calls, ``vhost`` is a
+    virtual host of OpenflowServer, '' by default; port numbers may have the 16 bits of OpenFlow 1.0 or the 32 of OpenFlow 1.3.
     """
 
     service = True
@@ -108,11 +109,9 @@ class OpenflowPortManager(Module):
                 await self._listener.wait_with_timeout(_RETRY_S)
 
     async def _read(self, connection: Any, reason: str) -> None:
-        definitions = connection.openflowdef
-        request = definitions.ofp_multipart_request()
-        request.type = definitions.OFPMP_PORT_DESC
+        request = port_request(connection.openflowdef)
         replies = await connection.protocol.querymultipart(request, connection, self.apiroutine)
-        found = {port.port_no: port for reply in replies for port in reply.ports}
+        found = {full_port_no(port.port_no): port for reply in replies for port in reply.ports}
         switch = _switch_of(connection)
         if self._connections.get(switch) is not connection:
             return
@@ -132,15 +131,16 @@ class OpenflowPortManager(Module):
         if self._connections.get(switch) is not connection or ports is None:
             return
         port = message.desc
-        old = ports.get(port.port_no)
+        number = full_port_no(port.port_no)
+        old = ports.get(number)
         if message.reason == _DELETED:
-            if ports.pop(port.port_no, None) is not None:
+            if ports.pop(number, None) is not None:
                 self._tell(connection, [], [old], "delete")
         elif old is None:
-            ports[port.port_no] = port
+            ports[number] = port
             self._tell(connection, [port], [], "add")
         else:
-            ports[port.port_no] = port
+            ports[number] = port
             self._tell_modified(connection, old, port)
 
     def _tell(self, connection: Any, add: List[Any], remove: List[Any], reason: str) -> None:
@@ -191,7 +191,7 @@ class OpenflowPortManager(Module):
         :raises OpenflowPortNotAppearException: it has not appeared in time
         """
         number = full_port_no(portno)
-        return await self._wait(vhost, datapathid, timeout, f"port {portno}", lambda port: port.port_no == number)
+        return await self._wait(vhost, datapathid, timeout, f"port {portno}", lambda port: full_port_no(port.port_no) == number)
 
     async def getportbyname(self, datapathid, name, vhost=""):
         """Return a port of a switch by its name, None if there is none."""
@@ -253,6 +253,15 @@ def _text(name: Any) -> str:
 def port_name(port: Any) -> str:
     """Return the name of a port structure as text."""
     return _text(port.name).rstrip("\0")
+
+
+def port_request(definitions: Any) -> Any:
+    """Return the request whose replies have ``ports``: for OpenFlow 1.0 its features, which come with the ports."""
+    if definitions.OFP_VERSION == _OPENFLOW_10:
+        request = definitions.ofp_msg()
+        request.header.type = definitions.OFPT_FEATURES_REQUEST
+        return request
+    return definitions.ofp_multipart_request(type=definitions.OFPMP_PORT_DESC)
 
 
 def full_port_no(number: int) -> int:
