@@ -100,8 +100,11 @@ class ZooKeeperSessionExpiredException(ZooKeeperException):
     """The server does not know the session any more, which a connection wanted to go on with."""
 
 
-class ZooKeeperRequestTooLargeException(ZooKeeperException):
-    """A request is longer than servers accept; they would drop the connection, so it is not sent."""
+class ZooKeeperRequestTooLargeException(ZooKeeperException, ValueError):
+    """A request is longer than servers accept; they would drop the connection, so it is not sent.
+
+    The value is at fault: whoever called an API can divide the call.
+    """
 
 
 @withIndices("priority")

@@ -26,6 +26,7 @@ from vlcp.protocol.zookeeper import (
     ZooKeeperWriteEvent,
     jute,
 )
+from vlcp.service.manage._params import status_of
 from vlcp.utils import zookeeper as zk
 
 STAT = struct.pack(">qqqqiiiqiiq", *range(1, 12))
@@ -117,12 +118,13 @@ def test_noise_from_a_server_ends_the_connection_and_does_nothing_else():
             continue
 
 
-def test_a_request_that_servers_refuse_for_its_size_is_not_sent():
+def test_a_request_that_servers_refuse_for_its_size_is_not_sent_and_is_the_callers_fault():
     protocol = ZooKeeper()
     connection = FakeConnection(scheduler=manual_scheduler(), connmark=0, connected=True, wire=Wire())
     large = zk.create("/a", b"x" * 0xFFFFF)
-    with pytest.raises(ZooKeeperRequestTooLargeException):
+    with pytest.raises(ZooKeeperRequestTooLargeException) as refused:
         protocol.requests(connection, [jute.PING_CALL, large]).send(None)
+    assert status_of(refused.value) == 400
 
 
 def test_urgent_requests_pass_others_in_the_write_queue():
