@@ -26,7 +26,7 @@ class SwitchBook:
 
     def add(self, connection: Any) -> List[Any]:
         """Take a connection and return the one whose place it takes, if any."""
-        switch = switch_of(connection)
+        switch = connection.protocol.vhost, connection.openflow_datapathid, connection.openflow_auxiliaryid
         self._stop_waiting(connection)
         old = self._by_switch.get(switch)
         replaced = [] if old is None else [old]
@@ -37,24 +37,25 @@ class SwitchBook:
         self._connections[connection] = (*switch, endpoint_of(connection))
         return replaced
 
-    def remove(self, connection: Any) -> bool:
-        """Forget a connection; return False when it did not count."""
+    def remove(self, connection: Any) -> Tuple[bool, List[Any]]:
+        """Forget a connection.
+
+        :return: whether it counted, and who can have its place now: the connection that lost it last, if any
+        """
         self._stop_waiting(connection)
         found = self._connections.pop(connection, None)
         if found is None:
-            return False
+            return False, []
         self._by_switch.pop(found[:3], None)
-        return True
-
-    def heirs(self, connection: Any) -> List[Any]:
-        """Return the connection that can have the place of `connection`, which is gone: the one that lost it last, if any."""
-        return self._waiting.get(switch_of(connection), [])[-1:]
+        return True, self._waiting.get(found[:3], [])[-1:]
 
     def _stop_waiting(self, connection: Any) -> None:
-        switch = switch_of(connection)
-        waiting = [other for other in self._waiting.pop(switch, []) if other is not connection]
-        if waiting:
-            self._waiting[switch] = waiting
+        # A connection that is used again may carry the datapath id of another switch by now.
+        for switch, waiting in list(self._waiting.items()):
+            if connection in waiting:
+                waiting.remove(connection)
+                if not waiting:
+                    del self._waiting[switch]
 
     def vhosts(self) -> List[str]:
         """Return the vHosts that have switches."""
@@ -83,11 +84,6 @@ class SwitchBook:
     def of_endpoint(self, vhost: str, endpoint: str) -> List[Any]:
         """Return the connections from an address."""
         return [one for one, place in self._connections.items() if (place[0], place[3]) == (vhost, endpoint)]
-
-
-def switch_of(connection: Any) -> Tuple[str, int, int]:
-    """Return what tells switches apart: vHost, datapath id and auxiliary id."""
-    return connection.protocol.vhost, connection.openflow_datapathid, connection.openflow_auxiliaryid
 
 
 def endpoint_of(connection: Any) -> str:

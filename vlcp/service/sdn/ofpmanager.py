@@ -163,9 +163,10 @@ class OpenflowManager(Module):
 
     def _disappear(self, connection: Any) -> None:
         self._stop_switch(connection)
-        if self._book.remove(connection):
+        counted, heirs = self._book.remove(connection)
+        if counted:
             self._notify([], [connection])
-            for heir in self._book.heirs(connection):
+            for heir in heirs:
                 _logger.warning(RETURNED, heir.openflow_datapathid, heir)
                 self._appear(heir)
 
