@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import resource
+import threading
+from collections import Counter
+
+from support.openfiles import open_files
+
 from vlcp.config import defaultconfig
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module, ModuleLoadException, api
@@ -16,7 +23,7 @@ class Cycler(Module):
         self._worker = RoutineContainer(self.scheduler)
         self._busy = False
         self._failures = []
-        self.create_api(api(self.begin), api(self.done))
+        self.create_api(api(self.begin), api(self.done), api(self.counts), api(self.kinds))
 
     def begin(self, action: str, paths: list, pause: float = 0.0, times: int = 1):
         """Begin to do something with modules one after the other; :meth:`done` tells the end.
@@ -32,6 +39,29 @@ class Cycler(Module):
     def done(self):
         """Return None while it goes on, then the list of what failed."""
         return None if self._busy else self._failures
+
+    def counts(self):
+        """Return how much of everything this process holds."""
+        gc.collect()
+        scheduler = self.scheduler
+        with open("/proc/self/statm") as memory:
+            resident = int(memory.read().split()[1]) * resource.getpagesize()
+        return {
+            "descriptors": len(open_files()),
+            "routines": len(scheduler._runnables),
+            "matchers": sum(len(matchers) for matchers in scheduler._runnables.values()),
+            "timers": len(scheduler._timers),
+            "queues": len(scheduler.queue._subqueues),
+            "threads": threading.active_count(),
+            "objects": len(gc.get_objects()),
+            "resident": resident,
+        }
+
+    def kinds(self):
+        """Return ``{type: number}`` of the objects that this process holds, the most frequent ones."""
+        gc.collect()
+        found = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+        return dict(found.most_common(400))
 
     async def _run(self, action, paths, pause):
         loader = self.server.moduleloader

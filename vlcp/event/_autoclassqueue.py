@@ -6,12 +6,15 @@ from collections import deque
 from typing import Any, Sequence
 
 from vlcp.event._queueevents import AutoClassQueueCanWriteEvent
+from vlcp.event._served import Served
 from vlcp.event._subqueues import LeafQueue
 from vlcp.event.event import EventMatcher
 from vlcp.utils.indexedheap import IndexedHeap
 
 # Without a limit of the queue, this many of the last events decide whose turn it is.
 _DEFAULT_STAT = 1024
+# The most that decide by themselves; what they cost stays for as long as nothing else is served.
+_LARGEST_STAT = 10240
 
 
 class _NoKey:
@@ -32,7 +35,7 @@ class AutoClassQueue(LeafQueue):
     :param key: attribute of the events to classify by; events without it are in one class
     :param preserveForNew: this much of ``maxlength`` is kept for events whose virtual queue is empty
     :param maxstat: how many of the last popped events are counted to find the least served virtual queue; None for ten
-                    times ``maxlength``, or 1024 without it
+                    times ``maxlength``, at most 10240, or 1024 without it
     :param subqueuelimit: largest number of events in each virtual queue, or None for no limit
     """
 
@@ -52,13 +55,13 @@ class AutoClassQueue(LeafQueue):
         self.subqueuelimit = subqueuelimit
         # At least one place is for virtual queues that are not empty.
         self._limit_old = None if maxlength is None else max(1, maxlength - preserveForNew)
-        self.maxstat = maxstat if maxstat is not None else (10 * maxlength if maxlength else _DEFAULT_STAT)
+        default = min(10 * maxlength, _LARGEST_STAT) if maxlength else _DEFAULT_STAT
+        self.maxstat = default if maxstat is None else maxstat
         self._subs: dict[Any, deque] = {}
         self._blocked_keys: dict[Any, Any] = {}
         self._order = IndexedHeap()
         self._turn = 0
-        self._served: deque = deque()
-        self._served_count: dict[Any, int] = {}
+        self._served = Served(self.maxstat)
         self._refused_new: dict[Any, None] = {}
         self._refused_old: dict[Any, None] = {}
         self._refused_limit: dict[Any, None] = {}
@@ -145,7 +148,7 @@ class AutoClassQueue(LeafQueue):
 
     def _make_ready(self, key: Any) -> None:
         self._turn += 1
-        self._order.push(key, (self._served_count.get(key, 0), self._turn))
+        self._order.push(key, (self._served.count(key), self._turn))
         if not self.linked:
             self.parent.notifyBlock(self, False)
 
@@ -160,7 +163,7 @@ class AutoClassQueue(LeafQueue):
         self._serve(key)
         if sub:
             self._turn += 1
-            self._order.setpriority(key, (self._served_count.get(key, 0), self._turn))
+            self._order.setpriority(key, (self._served.count(key), self._turn))
         else:
             del self._subs[key]
             self._order.remove(key)
@@ -169,20 +172,11 @@ class AutoClassQueue(LeafQueue):
         return value, events if event is None else (*events, event)
 
     def _serve(self, key: Any) -> None:
-        """Count a popped event, and forget the one that falls out of the statistics."""
-        self._served.append(key)
-        self._served_count[key] = self._served_count.get(key, 0) + 1
-        if len(self._served) <= self.maxstat:
-            return
-        old = self._served.popleft()
-        count = self._served_count[old] - 1
-        if count:
-            self._served_count[old] = count
-        else:
-            del self._served_count[old]
-        if old != key and old in self._order:
+        """Count a popped event; the key of the one that falls out of the statistics may come sooner now."""
+        old = self._served.add(key)
+        if old is not None and old != key and old in self._order:
             self._turn += 1
-            self._order.setpriority(old, (count, self._turn))
+            self._order.setpriority(old, (self._served.count(old), self._turn))
 
     def _refused_after_pop(self, key: Any) -> AutoClassQueueCanWriteEvent | None:
         """Sort a popped key's refused senders anew, and return the event that wakes the next refused key."""

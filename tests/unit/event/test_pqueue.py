@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from vlcp.event.event import Event, with_indices
@@ -192,7 +195,26 @@ def test_served_events_are_forgotten_after_maxstat():
     assert [e.owner for e in drain(queue)] == ["b", "a", "b"]
     leaf = queue.defaultQueue
     assert len(leaf._served) == 2
-    assert leaf._served_count == {"a": 1, "b": 1}
+    assert [leaf._served.count(owner) for owner in ("a", "b")] == [1, 1]
+
+
+def test_the_statistics_keep_no_owner_alive():
+    class Owner:
+        pass
+
+    queue = auto()
+    owners = [Owner() for _ in range(3)]
+    for owner in owners * 2:
+        queue.append(work(owner=owner))
+    assert [e.owner for e in drain(queue)] == owners * 2
+    leaf = queue.defaultQueue
+    assert leaf._served.count(owners[0]) == 2
+    gone = [weakref.ref(owner) for owner in owners]
+    del owner, owners
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 3
+    # Whoever comes into their places begins anew.
+    assert all(leaf._served.count(Owner()) == 0 for _ in range(100))
 
 
 def test_place_is_kept_for_new_classes():
