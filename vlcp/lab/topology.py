@@ -149,13 +149,21 @@ class Lab:
             raise LabError(f"hypervisor {name} is the only one; remove the laboratory with: vlcp-lab down")
         for endpoint in [endpoint.plan.name for endpoint in self.endpoints.values() if endpoint.host is host]:
             self.remove_endpoint(endpoint)
-        if host.controller.pid is not None:
-            wait_until(lambda: not self._senders_to(name), FORGOTTEN_S, f"end of the tunnels to {name}", step_s=0.1)
+        self._wait_forgotten(host)
         host.delete()
         del self.hosts[name]
         self.plan.hosts.remove(name)
         self.plan.forwarding = [other for other in self.plan.forwarding if other != name]
         self._save()
+
+    def _wait_forgotten(self, host: Hypervisor) -> None:
+        """Give the controller of a hypervisor some time to tell the others that it has no endpoints any more."""
+        if host.controller.pid is None:
+            return
+        try:
+            wait_until(lambda: not self._senders_to(host.name), FORGOTTEN_S, f"end of the tunnels to {host.name}", step_s=0.1)
+        except LabError as error:
+            self._say(f"{error}; {host.name} is removed all the same")
 
     def _senders_to(self, name: str) -> list[str]:
         """Return the other hypervisors whose switches send to the tunnel address of one."""
