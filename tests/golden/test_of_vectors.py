@@ -1,7 +1,8 @@
 """Golden bytes of every OpenFlow 1.0, 1.3 and Nicira structure, and what Open vSwitch and os-ken read in them.
 
 ``data/<version>-vectors.tsv`` has for each message of ``support.ofvectors*`` its name, its bytes, and what ``ovs-ofctl
-ofp-print`` of Open vSwitch 3.1 says; of what it refuses the error. ``UNKNOWN_TO_OVS`` says why it refuses some.
+ofp-print`` of Open vSwitch 3.1 says, of what it refuses the error; ``support/ofprint.py`` writes it. ``UNKNOWN_TO_OVS``
+says why it refuses some.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 from namedstruct.namedstruct import NamedStruct, dump, nstruct
 from os_ken.ofproto import ofproto_parser, ofproto_v1_0, ofproto_v1_0_parser, ofproto_v1_3, ofproto_v1_3_parser
 from support import ofvectors10, ofvectors13
+from support.ofprint import ofp_print
 
 from vlcp.protocol._wire.ofstream import HEADER, Frame
 from vlcp.protocol.openflow._decode import decode, decode_fully
@@ -83,13 +85,6 @@ def golden(version: str) -> dict[str, tuple[bytes, str]]:
     with open(DATA / f"{version}-vectors.tsv", newline="") as file:
         rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         return {name: (bytes.fromhex(data), text.replace("\\n", "\n")) for name, data, text in rows}
-
-
-def ofp_print(data: bytes) -> str:
-    """Return what ``ovs-ofctl ofp-print`` says of a message; of what it cannot read the first line."""
-    done = subprocess.run(["ovs-ofctl", "ofp-print", "-"], input=data.hex() + "\n", capture_output=True, text=True, timeout=20)
-    text = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
-    return text[: text.index("***\n") + 3] if "***decode error" in text and "***\n" in text else text
 
 
 GOLDEN = {version: golden(version) for version in VERSIONS}
