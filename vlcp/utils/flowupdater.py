@@ -14,6 +14,7 @@ from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import call_api
 from vlcp.utils.dataobject import DataObjectUpdateEvent
+from vlcp.utils.exceptions import StorageUnavailableException
 
 _RETRY_S = 1.0
 
@@ -172,8 +173,10 @@ class FlowUpdater(RoutineContainer):
         due, self._due = self._due, False
         try:
             await self._update(touched, forced, restart, due)
-        except Exception:
-            self._logger.warning("%s of %r: update failed, it is repeated", type(self).__name__, self._connection, exc_info=True)
+        except Exception as error:
+            away = isinstance(error, StorageUnavailableException)
+            message = "%s of %r: update failed, it is repeated: %s"
+            self._logger.warning(message, type(self).__name__, self._connection, error, exc_info=not away)
             self._touched |= touched
             self._forced = {**forced, **self._forced}
             self._restart = self._restart or restart
