@@ -37,6 +37,7 @@ from vlcp.protocol._wire.http_headers import (
     ProtocolError,
     body_length,
     chunk_size,
+    expects_continue,
     keeps_alive,
     parse_block,
     parse_fields,
@@ -348,10 +349,7 @@ class RequestReader(_Reader):
         if minor > 0 and b"host" not in combined:
             raise ProtocolError("no Host header")
         length = body_length(combined, minor, self.codings) or 0
-        expect = combined.get(b"expect")
-        if expect is not None and expect.lower() != b"100-continue":
-            raise ProtocolError("unknown expectation %r" % (expect[:64],), 417)
-        expects = expect is not None and minor > 0 and length != 0
+        expects = b"expect" in combined and expects_continue(combined[b"expect"], minor, length)
         host, target = split_target(method, target, combined.get(b"host"))
         keepalive = keeps_alive(combined, minor)
         return RequestHead(method, target, host, minor, fields, MappingProxyType(combined), length, keepalive, expects)

@@ -99,7 +99,7 @@ def parse_fields(lines: Sequence[bytes]) -> Fields:
 def _parse_line(line: bytes) -> Tuple[bytes, bytes]:
     """Return (name, value) of a field line, and remember it: clients send most lines again and again."""
     name, colon, value = line.partition(b":")
-    if not colon or line[0] in b" \t" or _BAD_LINE_BYTES.search(line):
+    if not colon or _BAD_LINE_BYTES.search(line):
         raise ProtocolError("invalid header line %r" % (line[:64],))
     field = _NAME_CACHE.get(name) or field_name(name), value.strip(b" \t")
     if len(line) <= _LONGEST_CACHED_LINE:
@@ -193,6 +193,17 @@ def keeps_alive(combined: Dict[bytes, bytes], minor: int) -> bool:
         return minor > 0
     options = [option.strip(b" \t") for option in value.lower().split(b",")]
     return b"close" not in options and (minor > 0 or b"keep-alive" in options)
+
+
+def expects_continue(value: bytes, minor: int, length: int) -> bool:
+    """Tell whether a client with this Expect header waits for 100 before it sends the body (RFC 9110 10.1.1).
+
+    :param length: of the body, as :func:`body_length` returns it
+    :raises ProtocolError: another expectation (status 417)
+    """
+    if value.lower() != b"100-continue":
+        raise ProtocolError("unknown expectation %r" % (value[:64],), 417)
+    return minor > 0 and length != 0
 
 
 def parse_request_line(line: bytes) -> Tuple[bytes, bytes, int]:
