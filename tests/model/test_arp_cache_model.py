@@ -36,6 +36,12 @@ def test_it_is_called_silent_from_the_second_question_without_an_answer(cache):
     assert cache.turn(10).silent == []
 
 
+def test_it_has_some_time_to_answer_before_it_is_called_silent(cache):
+    cache.want(KEYS[0], 4.99)
+    assert cache.turn(5).silent == []
+    assert cache.turn(10).silent == [KEYS[0]]
+
+
 def test_only_an_answer_to_an_open_question_is_believed(cache):
     assert not cache.answer(KEYS[0], A, 0)
     cache.want(KEYS[0], 0)

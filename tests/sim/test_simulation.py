@@ -8,11 +8,11 @@ import pytest
 
 SEEDS = int(os.environ.get("VLCP_SIM_SEEDS", "1000"))
 """Simulations in an ordinary test run"""
+pytestmark = pytest.mark.timeout(900)
 SHARE = 50
 """Seeds of one test, so that the processes of a distributed test run get equal shares"""
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, SHARE))
 def test_whatever_happens_everything_is_well_in_the_end(simulations, first):
     simulations.run_seeds(first, min(SHARE, SEEDS + 1 - first))
@@ -33,7 +33,18 @@ def test_the_same_seed_gives_the_same_run_alone_and_among_others(simulations):
     assert len(set(alone)) == 10, "seeds differ"
 
 
-@pytest.mark.parametrize("plant", ["no_conflict_check", "lost_notifications", "early_ledger", "half_transactions"])
+PLANTS = (  # those of support.sim.plants, which is not imported here, since that would be slow
+    "no_conflict_check",
+    "lost_notifications",
+    "early_ledger",
+    "half_transactions",
+    "missing_route",
+    "stale_next_hop",
+    "stale_tunnel",
+)
+
+
+@pytest.mark.parametrize("plant", PLANTS)
 def test_a_planted_bug_is_found(simulations, plant):
     status, printed = simulations.run("--first", 1, "--count", SEEDS, "--plant", plant)
     assert status == 1, printed
@@ -50,7 +61,7 @@ def test_many_seeds_and_longer_runs(simulations, controllers):
 @pytest.mark.replay
 @pytest.mark.timeout(0)
 def test_replay(pytestconfig, simulations):
-    sizes = [text for name in ("--controllers", "--steps", "--limit") for text in (name, pytestconfig.getoption(name))]
+    sizes = [text for name in ("--kind", "--controllers", "--steps", "--limit") for text in (name, pytestconfig.getoption(name))]
     status, printed = simulations.run("--first", pytestconfig.getoption("--seed"), "--trace", "--digest", *sizes)
     print(printed)
     assert status == 0, "see what is printed"

@@ -86,11 +86,14 @@ class FakeOvsdb:
         for session in list(self.sessions):
             session.tell(changes)
 
-    def add_port(self, name: str, ofport: Any = None, external_ids: Any = None) -> str:
-        """Add a port with one interface to the bridge; return the UUID of the interface."""
+    def add_port(self, name: str, ofport: Any = None, external_ids: Any = None, **columns: Any) -> str:
+        """Add a port with one interface to the bridge; return the UUID of the interface.
+
+        :param columns: further columns of the interface
+        """
         port, interface = self.new_uuid(), self.new_uuid()
         self.change(
-            ("Interface", interface, {"name": name, "ofport": ofport, "external_ids": dict(external_ids or {})}),
+            ("Interface", interface, {"name": name, "ofport": ofport, "external_ids": dict(external_ids or {}), **columns}),
             ("Port", port, {"name": name, "interfaces": frozenset({interface})}),
             ("Bridge", self.bridge, {"ports": self.tables["Bridge"][self.bridge]["ports"] | {port}}),
         )

@@ -52,6 +52,7 @@ class FakeSwitch:
     :param version: wire version that the switch speaks; its hello has no bitmap when `bitmap` is False
     :param auxiliary_id: number of the connection
     :param bundles: whether the ONF bundle extension is offered
+    :param mac_prefix: first 16 bits of the MAC addresses of its ports; the rest is the number of the port
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class FakeSwitch:
         auxiliary_id: int = 0,
         bitmap: bool = True,
         bundles: bool = True,
+        mac_prefix: int = 0x0200,
     ) -> None:
         self.datapath_id, self.version, self.auxiliary_id = datapath_id, version, auxiliary_id
-        self.ports = {number: port_bytes(number, name) for number, name in ports}
+        self.mac_prefix = mac_prefix
+        self.ports = {number: port_bytes(number, name, mac_prefix) for number, name in ports}
         self.tables = Tables(n_tables)
         self.bitmap, self.bundles_offered = bitmap, bundles
         self.bundles: dict[int, list[bytes]] = {}
@@ -77,6 +80,8 @@ class FakeSwitch:
         self.refuse: Callable[[int, int, bytes], Any] = lambda kind, xid, message: None
         #: Message types that are read and not answered.
         self.ignore: set[int] = set()
+        #: Time in seconds, for flows that are removed when nobody uses them.
+        self.clock: Callable[[], float] = lambda: 0.0
         self.role, self.generation = 1, 0
         self.config = (0, 128)
         self._buffer = b""
@@ -118,9 +123,10 @@ class FakeSwitch:
             answer = handler(self, xid, data)
         except SwitchError as exc:
             answer = error(exc, xid, data)
-        return answer + self._flow_removed()
+        return answer + self.flow_removed()
 
-    def _flow_removed(self) -> bytes:
+    def flow_removed(self) -> bytes:
+        """Return the FLOW_REMOVED messages that have not been sent."""
         removed, self.tables.removed = self.tables.removed, []
         return b"".join(
             message(FLOW_REMOVED, 0, struct.pack(
@@ -273,7 +279,13 @@ class FakeSwitch:
         return bundle_reply(xid, number, 5, flags)
 
     def packet_in(
-        self, in_port: int, packet: bytes, table: int = 0, cookie: int = 0, reason: int = 1, oxms: bytes = b""
+        self,
+        in_port: int,
+        packet: bytes,
+        table: int = 0,
+        cookie: int = 0,
+        reason: int = 1,
+        oxms: bytes = b"",
     ) -> bytes:
         """Return a PACKET_IN; `oxms` are further match fields."""
         match = match_bytes(struct.pack(">II", 0x80000004, in_port) + oxms)
@@ -283,7 +295,7 @@ class FakeSwitch:
     def add_port(self, number: int, name: str) -> bytes:
         """Add a port, or change it; return the PORT_STATUS for it."""
         reason = 2 if number in self.ports else 0
-        self.ports[number] = port_bytes(number, name)
+        self.ports[number] = port_bytes(number, name, self.mac_prefix)
         return message(PORT_STATUS, 0, struct.pack(">B7x", reason) + self.ports[number])
 
     def delete_port(self, number: int) -> bytes:
@@ -368,9 +380,9 @@ def bundle_reply(xid: int, number: int, kind: int, flags: int) -> bytes:
     return message(EXPERIMENTER, xid, struct.pack(">IIIHH", ONF, BUNDLE_CONTROL, number, kind, flags))
 
 
-def port_bytes(number: int, name: str) -> bytes:
+def port_bytes(number: int, name: str, mac_prefix: int = 0x0200) -> bytes:
     """Return the description of a port that is up with 10 Gbit/s."""
-    mac = struct.pack(">HI", 0x0200, number & 0xFFFFFFFF)
+    mac = struct.pack(">HI", mac_prefix, number & 0xFFFFFFFF)
     return struct.pack(
         ">I4x6s2x16sIIIIIIII", number, mac, name.encode(), 0, 4 if number != LOCAL_PORT else 0,
         0x840, 0x840, 0x840, 0, 10_000_000, 10_000_000,

@@ -173,6 +173,8 @@ class Flow:
     instructions: bytes
     packets: int = 0
     bytes: int = 0
+    serial: int = 0
+    used: float = 0.0
 
     @property
     def key(self) -> tuple:
@@ -182,17 +184,31 @@ class Flow:
 
 @dataclass
 class Tables:
-    """The state of the switch that messages change; copied for an atomic bundle."""
+    """The state of the switch that messages change; copied for an atomic bundle.
+
+    ``timed`` are flows with a time-out that have been added; whoever has a clock takes them out and removes them in time.
+    """
 
     n_tables: int = 254
     flows: dict = field(default_factory=dict)
     groups: dict = field(default_factory=dict)
     removed: list = field(default_factory=list)
+    timed: list = field(default_factory=list)
+    serial: int = 0
+    _ordered: dict = field(default_factory=dict)
 
     def copy(self) -> Tables:
         """Return a copy that shares no state with this one."""
         flows = {key: replace(flow) for key, flow in self.flows.items()}
-        return Tables(self.n_tables, flows, dict(self.groups), list(self.removed))
+        return Tables(self.n_tables, flows, dict(self.groups), list(self.removed), list(self.timed), self.serial)
+
+    def ordered(self, table: int) -> list[Flow]:
+        """Return the flows of a table, those of the highest priority first."""
+        found = self._ordered.get(table)
+        if found is None:
+            flows = [flow for flow in self.flows.values() if flow.table == table]
+            found = self._ordered[table] = sorted(flows, key=lambda flow: -flow.priority)
+        return found
 
     def flow_mod(self, mod: FlowMod) -> None:
         """Carry out a FLOW_MOD; raise SwitchError and change nothing when it is refused."""
@@ -223,7 +239,23 @@ class Tables:
             for other in self.flows.values()
         ):
             raise SwitchError(FLOW_MOD_FAILED, 3)
+        self._put(flow)
+
+    def _put(self, flow: Flow) -> None:
+        self.serial += 1
+        flow.serial = self.serial
         self.flows[flow.key] = flow
+        self._ordered.pop(flow.table, None)
+        if flow.idle_timeout or flow.hard_timeout:
+            self.timed.append(flow)
+
+    def learn(self, table: int, priority: int, fields: Fields, cookie: int, options: tuple, instructions: bytes) -> None:
+        """Add a flow that the switch has made of a packet; ``options`` are its time-outs and flags."""
+        match = b"".join(
+            struct.pack(">HBB", key[0], key[1] << 1, size) + value.to_bytes(size, "big")
+            for key, (value, _, size) in fields.items()
+        )
+        self._put(Flow(table, priority, fields, match, cookie, *options, instructions))
 
     def _check_instructions(self, mod: FlowMod) -> None:
         seen = set()
@@ -272,6 +304,7 @@ class Tables:
     def remove(self, flow: Flow, reason: int) -> None:
         """Take a flow out, and remember it when it asked for a FLOW_REMOVED message."""
         del self.flows[flow.key]
+        self._ordered.pop(flow.table, None)
         if flow.flags & SEND_FLOW_REM:
             self.removed.append((flow, reason))
 

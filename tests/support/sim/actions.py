@@ -39,12 +39,19 @@ class Script:
     :param world: the simulation
     """
 
+    networks = NETWORKS
+    reloaded = ("l2switch", "ioprocessing")
+
     def __init__(self, world: Any) -> None:
         self.world = world
         self.clockwork = world.clockwork
         self.random = world.clockwork.random
         self.calls: list[Call] = []
-        weights: list[tuple[int, Callable]] = [
+        self._actions = [action for weight, action in self.weights() for _ in range(weight)]
+
+    def weights(self) -> list[tuple[int, Callable]]:
+        """Return the actions, with how often each is chosen."""
+        return [
             (9, self._create_port),
             (3, self._create_ports),
             (4, self._delete_port),
@@ -67,26 +74,25 @@ class Script:
             (2, self._refusals),
             (2, self._reload),
         ]
-        self._actions = [action for weight, action in weights for _ in range(weight)]
 
     # Running
 
     def prepare(self) -> None:
         """Create the physical network that everything is on, and wait for it."""
         self.world.advance(5.0)
-        first = self.world.controllers[0]
-        for name, params in (
-            ("createphysicalnetwork", {"type": "vlan", "id": "phys", "vlanrange": [[100, 199]]}),
-            ("createphysicalport", {"physicalnetwork": "phys", "name": TRUNK}),
-        ):
-            call = self._call(name, params, [], False, first)
-            self.world.advance(3.0)
-            if call.outcome != "done":
-                raise AssertionError(f"the simulation cannot begin: {call}")
-        for name in self.random.sample(NETWORKS, 2):
+        self._must("createphysicalnetwork", {"type": "vlan", "id": "phys", "vlanrange": [[100, 199]]})
+        self._must("createphysicalport", {"physicalnetwork": "phys", "name": TRUNK})
+        for name in self.random.sample(self.networks, 2):
             self._new_network(name)
             self.world.advance(0.5)
             self._new_subnet(name)
+
+    def _must(self, name: str, params: dict) -> None:
+        """Make a call on the first controller without which there is nothing to simulate."""
+        call = self._call(name, params, [], False, self.world.controllers[0])
+        self.world.advance(3.0)
+        if call.outcome != "done":
+            raise AssertionError(f"the simulation cannot begin: {call}")
 
     def act(self) -> None:
         """Do one random thing, and let a random time pass."""
@@ -110,7 +116,7 @@ class Script:
 
     # API calls
 
-    def _call(self, name: str, params: dict, keys: list, marks: bool, controller: Any = None) -> Call:
+    def _call(self, name: str, params: dict, keys: list, marks: bool, controller: Any = None, module: str = "viperflow") -> Call:
         alive = [one for one in self.world.controllers if one.alive and one.server.started]
         number = len(self.calls) + 1
         chosen = controller or (self.random.choice(alive) if alive else None)
@@ -121,12 +127,12 @@ class Script:
             call.outcome, call.end = "refused", self.clockwork.now
         else:
             call.server = chosen.server
-            chosen.container.subroutine(self._run(call, chosen))
+            chosen.container.subroutine(self._run(call, chosen, module))
         return call
 
-    async def _run(self, call: Call, controller: Any) -> None:
+    async def _run(self, call: Call, controller: Any, module: str) -> None:
         try:
-            await call_api(controller.container, "viperflow", call.name, call.params)
+            await call_api(controller.container, module, call.name, call.params)
             call.outcome = "done"
         except REFUSALS as error:
             call.outcome, call.reason = "refused", f"{type(error).__name__}: {error}"
@@ -148,7 +154,7 @@ class Script:
         return self.random.choice(fitting if fitting and self.random.random() < 0.85 else names)
 
     def _port_params(self, identifier: str) -> dict:
-        network = self._choose(model.LogicalNetwork, NETWORKS, True)
+        network = self._choose(model.LogicalNetwork, self.networks, True)
         number = PORTS.index(identifier) + 1
         params = {"id": identifier, "logicalnetwork": network, "mac_address": f"02:00:00:00:00:{number:02x}"}
         if model.SubNet.default_key("sub-" + network) in self.world.database.data and self.random.random() < 0.7:
@@ -171,32 +177,45 @@ class Script:
         params = self._mark({"id": identifier, "hostname": f"h{self.random.randrange(5)}"})
         if self.random.random() < 0.3:
             params["mac_address"] = f"02:00:00:00:01:{self.random.randrange(3):02x}"
+        params.update(self._further_changes(identifier))
         self._call("updatelogicalport", params, [model.LogicalPort.default_key(identifier)], True)
+
+    def _further_changes(self, identifier: str) -> dict:
+        """Return what else to change in a logical port."""
+        return {}
 
     def _delete_port(self) -> None:
         identifier = self._choose(model.LogicalPort, PORTS, True)
         self._call("deletelogicalport", {"id": identifier}, [model.LogicalPort.default_key(identifier)], False)
 
     def _create_network(self) -> None:
-        self._new_network(self._choose(model.LogicalNetwork, NETWORKS, False))
+        self._new_network(self._choose(model.LogicalNetwork, self.networks, False))
 
     def _new_network(self, name: str) -> None:
-        params = self._mark({"physicalnetwork": "phys", "id": name})
+        params = self._mark({**self._network_params(name), "id": name})
         self._call("createlogicalnetwork", params, [model.LogicalNetwork.default_key(name)], True)
 
+    def _network_params(self, name: str) -> dict:
+        """Return where a new network is."""
+        return {"physicalnetwork": "phys"}
+
     def _delete_network(self) -> None:
-        name = self.random.choice(NETWORKS)
+        name = self.random.choice(self.networks)
         self._call("deletelogicalnetwork", {"id": name}, [model.LogicalNetwork.default_key(name)], False)
 
     def _create_subnet(self) -> None:
-        self._new_subnet(self._choose(model.LogicalNetwork, NETWORKS, True))
+        self._new_subnet(self._choose(model.LogicalNetwork, self.networks, True))
 
     def _new_subnet(self, network: str) -> None:
-        params = self._mark({"logicalnetwork": network, "cidr": "192.168.1.0/28", "id": "sub-" + network})
+        params = self._mark({"logicalnetwork": network, **self._subnet_params(network), "id": "sub-" + network})
         self._call("createsubnet", params, [model.SubNet.default_key("sub-" + network)], True)
 
+    def _subnet_params(self, network: str) -> dict:
+        """Return the addresses of a new subnet."""
+        return {"cidr": "192.168.1.0/28"}
+
     def _delete_subnet(self) -> None:
-        name = "sub-" + self.random.choice(NETWORKS)
+        name = "sub-" + self.random.choice(self.networks)
         self._call("deletesubnet", {"id": name}, [model.SubNet.default_key(name)], False)
 
     def _burst(self) -> None:
@@ -226,7 +245,7 @@ class Script:
             self.random.choice(self.world.devices).plug("v" + identifier, identifier)
 
     def _plugged(self) -> list[tuple]:
-        return [(device, name) for device in self.world.devices for name in device.ports if name != TRUNK]
+        return [(device, name) for device in self.world.devices for name, (_, identifier) in device.ports.items() if identifier]
 
     def _unplug(self) -> None:
         plugged = self._plugged()
@@ -290,6 +309,6 @@ class Script:
     def _reload(self) -> None:
         alive = [one for one in self.world.controllers if one.alive and one.server.started]
         if alive:
-            controller, name = self.random.choice(alive), self.random.choice(["l2switch", "ioprocessing"])
+            controller, name = self.random.choice(alive), self.random.choice(self.reloaded)
             self.clockwork.note(controller.name, f"reload of {name}")
             controller.container.subroutine(controller.reload(name))

@@ -16,24 +16,44 @@ from vlcp.utils.jsonencoder import decode_stored
 EPOCH = 49
 _BROADCAST = 0xFFFFFFFFFFFF
 _TAG = "call"
+_IPV4_DST = (0x8000, 12)
+_LOW = (1 << EPOCH) - 1
+_LEARN, _TO_COOKIE = bytes.fromhex("000023200010"), 12
+"""Vendor and subtype of the action of Nicira that makes flows, and how far its cookie is from there"""
 
 
 def shape(device: Device) -> tuple[list, list]:
-    """Return the flows and groups of a switch, without epochs."""
-    low = (1 << EPOCH) - 1
-    flows = [(*row[:3], row[3] & low, *row[4:]) for row in device.switch.dump()]
+    """Return the flows and groups of a switch, without epochs and without flows that end by themselves."""
+    flows = [(*row[:3], row[3] & _LOW, _without_epoch(row[4]), row[5]) for row in device.switch.dump() if row[5][:2] == (0, 0)]
     return flows, device.switch.dump_groups()
 
 
-def compare(device: Device, twin: Device) -> Iterator[str]:
-    """Yield how a switch differs from one that a new controller has filled from nothing."""
-    for what, found, expected in zip(("flow", "group"), shape(device), shape(twin)):
+def _without_epoch(instructions: bytes) -> bytes:
+    """Return instructions whose "learn" action, if there is one, makes flows without an epoch."""
+    begin = instructions.find(_LEARN) + _TO_COOKIE
+    if begin < _TO_COOKIE:
+        return instructions
+    cookie = int.from_bytes(instructions[begin : begin + 8], "big") & _LOW
+    return instructions[:begin] + cookie.to_bytes(8, "big") + instructions[begin + 8 :]
+
+
+def compare(device: Device, twin: Device, ignored: set[int]) -> Iterator[str]:
+    """Yield how a switch differs from one that a new controller has filled from nothing.
+
+    :param ignored: IPv4 addresses; flows for packets to these may differ
+    """
+    shapes = zip(*[(_others(flows, ignored), groups) for flows, groups in (shape(device), shape(twin))])
+    for what, (found, expected) in zip(("flow", "group"), shapes):
         yield from (f"{device.name}: {what} too much: {row}" for row in found if row not in expected)
         yield from (f"{device.name}: {what} missing: {row}" for row in expected if row not in found)
     if device.network_numbers() != twin.network_numbers():
         yield f"{device.name}: stored numbers {device.network_numbers()}, of a new controller {twin.network_numbers()}"
-    if len({row[3] >> EPOCH for row in device.switch.dump()}) > 1:
+    if len({row[3] >> EPOCH for row in device.switch.dump() if row[5][:2] == (0, 0)}) > 1:
         yield f"{device.name}: rows of several epochs"
+
+
+def _others(flows: list, ignored: set[int]) -> list:
+    return [row for row in flows if not any(field[:2] == _IPV4_DST and field[2] in ignored for field in row[2])]
 
 
 def objects(database: Database, cls: Any) -> dict[str, Any]:
@@ -80,8 +100,10 @@ def consistency(database: Database) -> Iterator[str]:
     yield from _dangling(networks, maps, ports, subnets)
     yield from _unique([(port.network.getkey(), port.mac_address) for port in ports.values() if hasattr(port, "mac_address")])
     yield from _unique([(port.network.getkey(), port.ip_address) for port in ports.values() if hasattr(port, "ip_address")])
-    yield from _unique([(one.physicalnetwork.getkey(), one.vlanid) for one in networks.values()])
+    numbers = [(one, getattr(one, "vlanid", None) or one.vni) for one in networks.values()]
+    yield from _unique([(one.physicalnetwork.getkey(), number) for one, number in numbers])
     yield from _addresses(database, ports)
+    yield from _routers(database)
 
 
 def _index_sets(database: Database) -> Iterator[str]:
@@ -90,6 +112,7 @@ def _index_sets(database: Database) -> Iterator[str]:
         (model.LogicalPortSet, model.LogicalPort),
         (model.SubNetSet, model.SubNet),
         (model.PhysicalNetworkSet, model.PhysicalNetwork),
+        (model.VRouterSet, model.VRouter),
     ):
         stored = stored_object(database, listing.default_key())
         if stored is not None:
@@ -116,9 +139,37 @@ def _addresses(database: Database, ports: dict) -> Iterator[str]:
     for key, own in objects(database, model.SubNetMap).items():
         subnet = model.SubNet.default_key(own.id)
         used = {name for name, port in ports.items() if getattr(port, "subnet", None) and port.subnet.getkey() == subnet}
-        allocated = {reference.getkey() for reference in own.allocated_ips.values()}
+        allocated = {(entry[0] if isinstance(entry, (list, tuple)) else entry).getkey() for entry in own.allocated_ips.values()}
+        used |= {reference.getkey() for reference in own.routerports.values() if _has_address(database, reference)}
         if used != allocated:
             yield f"{key}: addresses allocated for {sorted(allocated)}, used by {sorted(used)}"
+
+
+def _has_address(database: Database, reference: Any) -> bool:
+    return getattr(stored_object(database, reference.getkey()), "ip_address", None) is not None
+
+
+def _routers(database: Database) -> Iterator[str]:
+    """Yield what does not fit together between routers, their ports and their subnets."""
+    routers, ports = objects(database, model.VRouter), objects(database, model.RouterPort)
+    for key, router in routers.items():
+        members = {name for name, port in ports.items() if port.router.getkey() == key}
+        if _keys(router.interfaces) != members:
+            yield f"{key} has interfaces {sorted(_keys(router.interfaces))}, the database {sorted(members)}"
+    joined = {}
+    for key, port in ports.items():
+        joined.setdefault(port.subnet.getkey(), []).append((port.router.getkey(), key))
+        if port.router.getkey() not in routers:
+            yield f"{key} is of {port.router.getkey()}, which does not exist"
+    for key, own in objects(database, model.SubNetMap).items():
+        found = joined.pop(model.SubNet.default_key(own.id), [])
+        listed = [(model.VRouter.default_key(router), port.getkey()) for router, port in own.routerports.items()]
+        if sorted(listed) != found or _keys(own.routers) != {router for router, _ in found} or len(found) > 1:
+            yield f"{key}: map has router ports {listed}, the database {found}"
+        reference = getattr(stored_object(database, model.SubNet.default_key(own.id)), "router", None)
+        if [port for _, port in found] != ([] if reference is None else [reference.getkey()]):
+            yield f"{key}: the subnet has the router port {reference}, the database {found}"
+    yield from (f"{name} is in routers and does not exist" for name in joined)
 
 
 def histories(database: Database, calls: Iterable[Any]) -> Iterator[str]:
@@ -161,7 +212,7 @@ def deletions(database: Database, calls: Iterable[Any]) -> Iterator[str]:
             if data is None and commit.before.get(key) is not None:
                 gone.setdefault(key, []).append(commit.time)
     for call in calls:
-        if call.name.startswith("delete") and call.outcome == "done":
+        if call.name.startswith(("delete", "remove")) and call.outcome == "done":
             for key in call.keys:
                 if not any(call.begin <= time <= call.end for time in gone.get(key, ())):
                     yield f"{call} was acknowledged, and {key} not deleted"

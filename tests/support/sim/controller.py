@@ -23,6 +23,16 @@ STARTUP = (
     f"{SDN}.ioprocessing.IOProcessing",
     f"{SDN}.l2switch.L2Switch",
 )
+ROUTING = (
+    *STARTUP,
+    f"{SDN}.plugins.networkvxlandriver.NetworkVxlanDriver",
+    f"{SDN}.vxlancast.VXLANCast",
+    f"{SDN}.arpresponder.ARPResponder",
+    f"{SDN}.icmpresponder.ICMPResponder",
+    f"{SDN}.dhcpserver.DHCPServer",
+    f"{SDN}.l3router.L3Router",
+    f"{SDN}.vrouterapi.VRouterApi",
+)
 
 
 @withIndices()
@@ -36,7 +46,7 @@ class SimServer(Server):
     def __init__(self, host: Controller) -> None:
         Configurable.__init__(self)
         self.host = host
-        self.startup = STARTUP
+        self.startup = host.startup
         chance = host.clockwork.random
         self.scheduler = Scheduler(
             host.poller,
@@ -61,10 +71,11 @@ class Controller:
     :param net: network; its clockwork gives time and chance
     :param database: the shared store
     :param name: of the controller, which devices dial
+    :param startup: the modules that it loads
     """
 
-    def __init__(self, net: Net, database: Any, name: str) -> None:
-        self.net, self.database, self.name = net, database, name
+    def __init__(self, net: Net, database: Any, name: str, startup: tuple = STARTUP) -> None:
+        self.net, self.database, self.name, self.startup = net, database, name, startup
         self.clockwork: Clockwork = net.clockwork
         self.alive = False
         self.failures: list[str] = []
@@ -92,7 +103,7 @@ class Controller:
     async def _start(self) -> None:
         await self.container.do_events()
         self.baseline = self.holdings()
-        await self.server._start_all(STARTUP)
+        await self.server._start_all(self.startup)
         self.failures += [f"{self.name}: {why}" for why in self.server.failures]
 
     def wait_s(self) -> float | None:

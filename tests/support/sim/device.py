@@ -11,7 +11,7 @@ from support.flowtable import FLOW_MOD_FAILED
 from support.sim.net import Net
 
 OPENFLOW, OVSDB = 6653, 6632
-TRUNK = "bond0"
+TRUNK, TUNNEL = "bond0", "vxlan0"
 _PROBE_S, _DEAD_S = 5.0, 10.0
 
 
@@ -78,9 +78,11 @@ class Device:
     :param net: the network
     :param number: of the hypervisor, from 1
     :param controller: name of the controller that it talks to
+    :param tunnels: whether it has a port for VXLAN tunnels
+    :ivar fabric: carries what its switch sends, a :class:`~support.sim.fabric.Fabric`; None when nothing does
     """
 
-    def __init__(self, net: Net, number: int, controller: str) -> None:
+    def __init__(self, net: Net, number: int, controller: str, tunnels: bool = False) -> None:
         self.net, self.clockwork, self.number, self.controller = net, net.clockwork, number, controller
         self.name, self.address = f"hv{number}", f"10.0.0.{number}"
         self.ovsdb = FakeOvsdb(number, "br0", f"sys-{number}")
@@ -95,12 +97,16 @@ class Device:
         self.openflow = Line(self, OPENFLOW, self.name + ".of", self._greet, self._feed, self._forget_switch_session)
         self.database = Line(self, OVSDB, self.name + ".db", self._open_session, self._feed_ovsdb, self._end_session)
         self._session: Any = None
-        self.plug(TRUNK, None)
-        self._number(TRUNK)
+        self.fabric: Any = None
+        self.tunnels = tunnels
+        for name in (TRUNK, TUNNEL) if tunnels else (TRUNK,):
+            self.plug(name, None)
+            self._number(name)
 
     def _new_switch(self) -> FakeSwitch:
-        switch = FakeSwitch(self.number, [(0xFFFFFFFE, "br0"), *((number, name) for name, number in self.ofports.items())])
-        switch.refuse = self._refuse
+        ports = [(0xFFFFFFFE, "br0"), *((number, name) for name, number in self.ofports.items())]
+        switch = FakeSwitch(self.number, ports, mac_prefix=0x0600 + self.number)
+        switch.refuse, switch.clock = self._refuse, self.clockwork
         return switch
 
     def _refuse(self, kind: int, xid: int, data: bytes) -> Any:
@@ -128,6 +134,41 @@ class Device:
     def _feed(self, data: bytes) -> None:
         self.openflow.send(self.switch.feed(data))
         self.switch.received.clear()
+        packets, self.switch.packet_outs = self.switch.packet_outs, []
+        for in_port, actions, packet in packets if self.fabric is not None else ():
+            self.fabric.packet_out(self, in_port, actions, packet)
+        self.time_flows()
+
+    def time_flows(self) -> None:
+        """Let the flows that have been added end in time."""
+        tables = self.switch.tables
+        timed, tables.timed = tables.timed, []
+        for flow in timed:
+            flow.used = self.clockwork.now
+            for seconds, end in ((flow.hard_timeout, self._end_hard), (flow.idle_timeout, self._end_idle)):
+                if seconds:
+                    self.clockwork.later(seconds, end, self.switch, flow.key, flow.serial)
+
+    def _end_hard(self, switch: FakeSwitch, key: tuple, serial: int) -> None:
+        flow = switch.tables.flows.get(key)
+        if flow is not None and flow.serial == serial:
+            self._remove(switch, flow, 1)
+
+    def _end_idle(self, switch: FakeSwitch, key: tuple, serial: int) -> None:
+        flow = switch.tables.flows.get(key)
+        if flow is None or flow.serial != serial:
+            return
+        end = flow.used + flow.idle_timeout
+        if end <= self.clockwork.now:
+            self._remove(switch, flow, 0)
+        else:
+            self.clockwork.at(end, self._end_idle, switch, key, serial)
+
+    def _remove(self, switch: FakeSwitch, flow: Any, reason: int) -> None:
+        switch.tables.remove(flow, reason)
+        removed = switch.flow_removed()
+        if switch is self.switch:
+            self.openflow.send(removed)
 
     def _forget_switch_session(self) -> None:
         self.switch._buffer = b""
@@ -150,9 +191,13 @@ class Device:
     def plug(self, name: str, iface_id: str | None) -> None:
         """Add a port; the switch numbers it a little later."""
         self.clockwork.note(self.name, f"plug {name} {iface_id}")
-        ids = {} if iface_id is None else {"iface-id": iface_id}
-        self.ports[name] = (self.ovsdb.add_port(name, None, ids), iface_id)
+        self._add(name, None, iface_id)
         self.clockwork.later(self.clockwork.delay(), self._number, name)
+
+    def _add(self, name: str, number: int | None, iface_id: str | None) -> None:
+        ids = {} if iface_id is None else {"iface-id": iface_id}
+        tunnel = {"type": "vxlan", "options": {"remote_ip": "flow", "key": "flow", "local_ip": self.address}}
+        self.ports[name] = (self.ovsdb.add_port(name, number, ids, **(tunnel if name == TUNNEL else {})), iface_id)
 
     def _number(self, name: str) -> None:
         if name not in self.ports or name in self.ofports or not self.running:
@@ -215,12 +260,12 @@ class Device:
 
     def twin(self, net: Net, controller: str) -> Device:
         """Return a device with the same ports, numbers and stored values, and empty tables."""
-        other = Device(net, self.number, controller)
-        other.ovsdb.remove_port(other.ports.pop(TRUNK)[0])
+        other = Device(net, self.number, controller, self.tunnels)
+        for uuid, _ in other.ports.values():
+            other.ovsdb.remove_port(uuid)
         other.ports, other.ofports = {}, dict(self.ofports)
         for name, (_, identifier) in self.ports.items():
-            ids = {} if identifier is None else {"iface-id": identifier}
-            other.ports[name] = (other.ovsdb.add_port(name, self.ofports[name], ids), identifier)
+            other._add(name, self.ofports[name], identifier)
         ids = self.ovsdb.tables["Bridge"][self.ovsdb.bridge]["external_ids"]
         other.ovsdb.change(("Bridge", other.ovsdb.bridge, {"external_ids": dict(ids)}))
         other.switch = other._new_switch()

@@ -6,7 +6,10 @@ import contextlib
 from typing import Any, Iterator
 from unittest import mock
 
+from vlcp.service.sdn import _l3_rows
 from vlcp.service.sdn._flows.ledger import Ledger
+from vlcp.service.sdn._l3_model import RoutedNetworks
+from vlcp.utils import vxlandiscover
 
 
 @contextlib.contextmanager
@@ -50,4 +53,56 @@ def half_transactions(world: Any) -> Iterator[None]:
     yield
 
 
-PLANTS = {one.__name__: one for one in (no_conflict_check, lost_notifications, early_ledger, half_transactions)}
+@contextlib.contextmanager
+def missing_route(world: Any) -> Iterator[None]:
+    """Switches get only one route of a network to another subnet."""
+    rows = _l3_rows._route_rows
+
+    def fewer(routes: Any) -> Iterator[Any]:
+        return rows(routes._replace(connected=routes.connected[:1]))
+
+    with mock.patch.object(_l3_rows, "_route_rows", fewer):
+        yield
+
+
+@contextlib.contextmanager
+def stale_next_hop(world: Any) -> Iterator[None]:
+    """Static routes keep the first MAC address that a switch has had for their next hop."""
+    route_inputs = RoutedNetworks.route_inputs
+    kept: dict = {}
+
+    def remembered(self: Any, network: str, mac_of: Any) -> Any:
+        def first(key: Any) -> Any:
+            return kept.get((self, key)) or kept.setdefault((self, key), mac_of(key))
+
+        return route_inputs(self, network, first)
+
+    with mock.patch.object(RoutedNetworks, "route_inputs", remembered):
+        yield
+
+
+@contextlib.contextmanager
+def stale_tunnel(world: Any) -> Iterator[None]:
+    """A port that has moved is still told to be behind the tunnel end-point where it was first."""
+    place_list = vxlandiscover.place_list
+
+    def old_first(entries: Any, node: Any, ip: Any, *times: Any) -> Any:
+        found = list(entries) if ip is None else place_list(entries, node, ip, *times)
+        return found[1:] + found[:1]
+
+    with mock.patch.object(vxlandiscover, "place_list", old_first):
+        yield
+
+
+PLANTS = {
+    one.__name__: one
+    for one in (
+        no_conflict_check,
+        lost_notifications,
+        early_ledger,
+        half_transactions,
+        missing_route,
+        stale_next_hop,
+        stale_tunnel,
+    )
+}

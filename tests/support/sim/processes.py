@@ -9,8 +9,8 @@ import subprocess
 import sys
 from typing import Any
 
-from support.sim.run import END
-
+END = "end of run, status"
+"""What a process of :mod:`support.sim.run` prints after each request, with the exit status of its run"""
 TESTS = pathlib.Path(__file__).resolve().parents[2]
 
 

@@ -2,12 +2,13 @@
 
 The order in sets depends on the hash seed of the process, so the process is started again with a fixed one. With ``--serve``
 it reads command lines from its input, one JSON list each, and carries each out in a child process that has all modules
-imported already; what the child prints is followed by a line with :data:`END` and its exit status.
+imported already; what the child prints is followed by a line with :data:`~support.sim.processes.END` and its exit status.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
 import logging
@@ -17,11 +18,12 @@ import traceback
 from typing import Any
 
 from support.sim.plants import PLANTS
+from support.sim.processes import END
 from support.sim.world import SimulationFailure, simulate
 
 from vlcp.utils import _parts
 
-END = "end of run, status"
+_ROUTED = {"any": None, "plain": False, "routed": True}
 _SHOWN_LINES = 400
 _COLLECT_EVERY = 50
 
@@ -36,7 +38,8 @@ def main() -> int:
     # What is collected when must not depend on what ran before.
     gc.disable()
     # Everything that is imported late, or kept after its first use, is there before the first run that counts.
-    simulate(0, steps=1)
+    with contextlib.suppress(Exception):
+        simulate(0, steps=1, routed=True)
     if sys.argv[1:] != ["--serve"]:
         return run(sys.argv[1:])
     for line in sys.stdin:
@@ -65,6 +68,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--count", type=int, default=1, help="how many seeds")
     parser.add_argument("--controllers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20, help="random actions in each simulation")
+    parser.add_argument("--kind", choices=["any", "plain", "routed"], default="any", help="with or without routers")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="a bug to plant; the first failure ends the run")
     parser.add_argument("--trace", action="store_true", help="print the end of the trace of a failure")
     parser.add_argument("--digest", action="store_true", help="print the hash of each trace")
@@ -85,10 +89,10 @@ def run_one(seed: int, options: Any) -> bool:
     """Run one simulation and print what is wrong; return whether nothing is."""
     plant = PLANTS[options.plant] if options.plant else None
     try:
-        world = simulate(seed, plant, controllers=options.controllers, steps=options.steps)
+        world = simulate(seed, plant, controllers=options.controllers, steps=options.steps, routed=_ROUTED[options.kind])
     except Exception as failure:
         world = failure.world  # type: ignore[attr-defined]
-        sizes = f"--controllers {options.controllers} --steps {options.steps} --limit {options.limit}"
+        sizes = f"--kind {options.kind} --controllers {options.controllers} --steps {options.steps} --limit {options.limit}"
         print(f"seed {seed} failed; replay: pytest tests/sim --seed {seed} {sizes}", flush=True)
         print(failure if isinstance(failure, SimulationFailure) else traceback.format_exc(), flush=True)
         if options.trace:

@@ -11,11 +11,15 @@ from unittest import mock
 
 from support.sim import checks, shared
 from support.sim.actions import Script
+from support.sim.actions_routed import RoutedScript
 from support.sim.clockwork import Clockwork
-from support.sim.controller import Controller
+from support.sim.controller import ROUTING, STARTUP, Controller
 from support.sim.device import Device
+from support.sim.fabric import Fabric
 from support.sim.net import Net
+from support.sim.probes import Probes
 from support.sim.store import Database
+from support.sim.topology import Topology, member
 
 from vlcp.config import manager
 from vlcp.event import _sockets
@@ -27,6 +31,26 @@ CONFIG = {
     "proxy.updatenotifier": "support.sim.store.SimKV",
     "module.jsonrpcserver.ovsdb": True,
 }
+ROUTED_CONFIG: dict[str, list] = {
+    "module.l2switch.learning": [False, False, True],
+    "module.l2switch.learntimeout": [10],
+    "module.vxlancast.learning": [True, False],
+    "module.vxlancast.prepush": [True, True, False],
+    "module.vxlancast.learntimeout": [10],
+    "module.vxlancast.pushtimeout": [10],
+    "module.icmpresponder.prepush": [True, False],
+    "module.l3router.prepush": [True, False],
+    "module.l3router.arp_cycle_time": [2],
+    "module.l3router.arp_incomplete_timeout": [6],
+    "module.l3router.arp_complete_timeout": [4],
+    "module.l3router.buffer_packet_timeout": [6],
+    "module.l3router.static_host_arp_refresh_interval": [4],
+}
+"""Settings of runs with routers, of which one value each is taken"""
+ROUTED_SHARE = 0.4
+SUBNETS = [{f"net{n}": n for n in range(4)}, {f"net{n}": n % 2 for n in range(4)}]
+"""The numbers of the subnets of networks: different ones, or pairs of subnets with the same addresses"""
+_LEARNED_S = 15.0
 _STEP_S = 1e-5
 _MOST_TURNS = 2_000_000
 _QUIET_S = 6.0
@@ -46,23 +70,38 @@ class World:
     :param seed: of everything
     :param controllers: number of controllers, each with one device
     :param steps: number of random actions
-    :param plant: name of a bug to plant, see :data:`support.sim.plants.PLANTS`; None for none
+    :param routed: whether there are routers, tunnels and packets; None lets the seed choose
+    :ivar fabric: what carries packets, None when there are none
     """
 
-    def __init__(self, seed: int, controllers: int = 2, steps: int = 40) -> None:
+    def __init__(self, seed: int, controllers: int = 2, steps: int = 20, routed: bool | None = None) -> None:
         self.seed, self.steps = seed, steps
         self.clockwork = Clockwork(seed)
         self.net = Net(self.clockwork)
         self.database = Database(self.clockwork, self.clockwork.random.random() < 0.5)
-        self.controllers = [Controller(self.net, self.database, f"c{n + 1}") for n in range(controllers)]
-        self.devices = [Device(self.net, n + 1, f"c{n + 1}") for n in range(controllers)]
+        chance = self.clockwork.random.random() < ROUTED_SHARE
+        self.routed = chance if routed is None else routed
+        self.startup = ROUTING if self.routed else STARTUP
+        self.controllers = [Controller(self.net, self.database, f"c{n + 1}", self.startup) for n in range(controllers)]
+        # With routers, one controller has two switches.
+        places = [n + 1 for n in range(controllers)] + ([1] if self.routed else [])
+        self.devices = [Device(self.net, n + 1, f"c{place}", self.routed) for n, place in enumerate(places)]
         self.twins: list[Device] = []
         self.extra: list[Controller] = []
-        self.script = Script(self)
+        self.script = RoutedScript(self) if self.routed else Script(self)
+        self.fabric = Fabric(self.clockwork, self.devices, self.station) if self.routed else None
         self.turns = 0
         self._times: dict[Controller, float | None] = {}
         #: Settings of this run; without drift checks in most runs, since those mend what others should not spoil
         self.config = {**CONFIG, "module.openflowmanager.driftinterval": self.clockwork.random.choice([None, None, 10])}
+        if self.routed:
+            self.config.update({key: self.clockwork.random.choice(values) for key, values in ROUTED_CONFIG.items()})
+        self.subnet_numbers = self.clockwork.random.choice(SUBNETS)
+
+    def station(self, identifier: str) -> Any:
+        """Return the addresses of the station of a logical port, None without one."""
+        one = member(self.database, identifier)
+        return None if one is None else one.station
 
     # Time
 
@@ -150,13 +189,16 @@ class World:
                 yield f"{line.name} is not connected"
         for controller in (*self.controllers, *self.extra):
             loader = controller.server.moduleloader
-            if "openflowmanager" not in loader.active or not controller.server.started:
+            if not {"openflowmanager", "ioprocessing"} <= loader.active.keys() or not controller.server.started:
                 yield f"{controller.name} has not started"
                 continue
             found = loader.active["openflowmanager"].reports.flowstatus()
             wanted = [one for one in (*self.devices, *self.twins) if one.controller == controller.name]
             if {status["datapathid"] for status in found} != {device.number for device in wanted}:
                 yield f"{controller.name} does not have the switches {[device.name for device in wanted]}"
+            for follower in loader.active["ioprocessing"]._updaters.values():
+                if follower.updater is not None and follower.updater._store._writing:
+                    yield f"{controller.name} has not stored the numbers of networks"
             for status in found:
                 if status["owed"] or status["waiting_for"] or status["holding"]:
                     kept = {key: status[key] for key in ("owed", "waiting_for", "holding", "refused")}
@@ -171,21 +213,35 @@ class World:
         faults += checks.consistency(self.database)
         faults += checks.histories(self.database, self.script.calls)
         faults += checks.deletions(self.database, self.script.calls)
-        faults += checks.reachability(self.database, self.devices)
+        faults += self._forwarding() if self.routed else checks.reachability(self.database, self.devices)
         faults += self._compare_with_new_controller()
         if faults:
             raise SimulationFailure("\n".join(faults[:20]))
 
+    def _forwarding(self) -> list[str]:
+        """Let stations send packets, when what has been learned from earlier ones is forgotten."""
+        self.advance(_LEARNED_S)
+        topology = self._topology()
+        learning = self.config["module.l2switch.learning"] or not self.config["module.vxlancast.prepush"]
+        return list(Probes(self, self.fabric, topology, not learning).faults())
+
+    def _topology(self) -> Topology:
+        present = [identifier for device in self.devices for identifier in device.endpoints()]
+        return Topology(self.database, present, checks.objects)
+
     def _compare_with_new_controller(self) -> list[str]:
         """Let one controller fill copies of all switches from nothing, and compare."""
-        fresh = Controller(self.net, self.database, "fresh")
+        fresh = Controller(self.net, self.database, "fresh", self.startup)
         self.extra.append(fresh)
         fresh.start()
         self.twins = [device.twin(self.net, "fresh") for device in self.devices]
+        if self.routed:
+            Fabric(self.clockwork, self.twins, self.station)
         for twin in self.twins:
             twin.connect()
         self.settle()
-        return [why for device, twin in zip(self.devices, self.twins) for why in checks.compare(device, twin)]
+        ignored = self._topology().unanswered()
+        return [why for device, twin in zip(self.devices, self.twins) for why in checks.compare(device, twin, ignored)]
 
     def finish(self) -> None:
         """Stop everything; nothing may be left.
@@ -234,12 +290,12 @@ def simulated(world: World) -> Iterator[None]:
             manager[key] = value
 
 
-def simulate(seed: int, plant: Any = None, **sizes: int) -> World:
+def simulate(seed: int, plant: Any = None, **sizes: Any) -> World:
     """Run one simulation and return it.
 
     :param seed: of everything
     :param plant: function that plants a bug in the world before it runs, as a context manager
-    :param sizes: ``controllers`` and ``steps`` of :class:`World`
+    :param sizes: ``controllers``, ``steps`` and ``routed`` of :class:`World`
     :raises SimulationFailure: something that must hold does not; attribute ``world``
     """
     world = World(seed, **sizes)

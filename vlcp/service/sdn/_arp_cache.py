@@ -17,6 +17,9 @@ MAX_ENTRIES = 8192
 FLOW_GRACE_S = 20.0
 """A neighbour is confirmed this much later than the flow that reports its packets has to appear (behaviour i.3)."""
 _SILENT_AFTER = 2
+_SILENT_S = 1.0
+"""A neighbour has not answered when it was asked twice and had this many seconds; the second question may follow the first
+one at once."""
 
 
 class Status(enum.Enum):
@@ -54,14 +57,15 @@ class Turn(NamedTuple):
 
 class Entry:
     """One neighbour. ``asked`` counts the questions since the last answer, ``to`` is whom the last one went to, None for
-    everybody; ``until`` is when the status ends."""
+    everybody; ``since`` is when it was asked first, ``until`` when the status ends."""
 
-    __slots__ = ("asked", "mac", "static", "status", "to", "until")
+    __slots__ = ("asked", "mac", "since", "static", "status", "to", "until")
 
-    def __init__(self, static: bool, until: float) -> None:
+    def __init__(self, static: bool, since: float, until: float) -> None:
         self.status = Status.INCOMPLETE
         self.mac: Optional[int] = None
         self.static = static
+        self.since = since
         self.until = until
         self.asked = 0
         self.to: Optional[int] = None
@@ -103,7 +107,7 @@ class ArpCache:
             return []
         if len(self._entries) >= MAX_ENTRIES:
             return []
-        self._entries[key] = Entry(False, now + self._timers.incomplete_s)
+        self._entries[key] = Entry(False, now, now + self._timers.incomplete_s)
         return [self._ask(key)]
 
     def set_static(self, keys: Iterable[Key], now: float) -> List[Ask]:
@@ -116,7 +120,7 @@ class ArpCache:
         for key in wanted:
             entry = self._entries.get(key)
             if entry is None:
-                self._entries[key] = Entry(True, now + self._timers.static_s)
+                self._entries[key] = Entry(True, now, now + self._timers.static_s)
                 asks.append(self._ask(key))
             elif not entry.static:
                 entry.static, entry.until = True, now
@@ -168,7 +172,7 @@ class ArpCache:
             ask = self._question(key, entry, now)
             if ask is not None:
                 turn.asks.append(ask)
-            if entry.mac is None and entry.asked >= _SILENT_AFTER:
+            if entry.mac is None and entry.asked >= _SILENT_AFTER and now - entry.since >= _SILENT_S:
                 turn.silent.append(key)
         return turn
 

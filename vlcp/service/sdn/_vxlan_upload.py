@@ -9,6 +9,7 @@ from vlcp.protocol.openflow import OpenflowAsyncMessageEvent
 from vlcp.service.sdn._flows.decode import match_of_structures
 from vlcp.service.sdn._flows.encode import cookie_of
 from vlcp.service.sdn._flows.packets import TYPE_FLOW_REMOVED, Upload
+from vlcp.service.sdn._flows.spec import FLAG_HAIRPIN
 from vlcp.service.sdn._flows.updater import WalkingUpdater
 from vlcp.service.sdn._flows.view import SwitchView
 from vlcp.service.sdn._members import follow
@@ -69,11 +70,16 @@ class UploadUpdater(WalkingUpdater):
     def _take(self, upload: Upload) -> None:
         """Take a packet that nothing is known about, and look for its destination.
 
+        What goes back through the tunnel that it came from, as the answer to a router's question, needs no place in the database.
+
         :raises ValueError: it cannot be sent on
         """
         net_no, mac = upload.value("reg5"), int.from_bytes(upload.data[:6], "big")
         network = next((key for key, record in self.view.networks.items() if record.net_no == net_no), None)
         if network is None or len(upload.data) < 6:
+            return
+        if upload.value("reg7") & FLAG_HAIRPIN and upload.value("tun_src"):
+            self.send_packets([send_on(self.switch.encoder, upload, upload.value("tun_id"), upload.value("tun_src"))])
             return
         place = (network, mac)
         if not self._first.ask(place, upload, self.scheduler.current_time):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any, Iterable, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Optional, Set, Tuple
 
 from vlcp.config import defaultconfig
 from vlcp.server.module import depend
@@ -32,6 +32,7 @@ class ICMPResponderUpdater(RoutedUpdater):
         super().__init__(connection, parent)
         self._mac = parse_mac(parent.inroutermac)
         self._ip_id = random.randrange(0x10000)
+        self._network_of: Dict[str, str] = {}
 
     async def main(self) -> None:
         """Main coroutine"""
@@ -51,11 +52,17 @@ class ICMPResponderUpdater(RoutedUpdater):
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
         """Return the networks that a change concerns."""
         networks = self.changed_routing() | change.networks
-        networks.update(view.ports[key].network for key in change.ports if key in view.ports)
-        if len(change.ports) > sum(key in view.ports for key in change.ports):
-            networks |= self.routing.networks()
+        for port in change.ports:
+            networks.update(self._networks_of_port(view, port))
         for key in networks:
             yield ("net", key), self._net_inputs(view, key)
+
+    def _networks_of_port(self, view: SwitchView, port: str) -> Set[str]:
+        """Return the network that a port was in, and the one that it is in."""
+        before, record = self._network_of.pop(port, None), view.ports.get(port)
+        if record is not None:
+            self._network_of[port] = record.network
+        return {network for network in (before, self._network_of.get(port)) if network is not None}
 
     def _own(self, view: SwitchView, key: str) -> Set[int]:
         """Return the addresses of routers in a network with local ports."""

@@ -120,7 +120,7 @@ class VXLANUpdater(UploadUpdater):
         """True when a physical port (its key) is the tunnel port of its physical network."""
         await self._read_options()
         if self._tunnels.choose(self.view):
-            self._seen_version = -1
+            self.look_at_all()
             self.request_update()
         record = self.view.physical_ports.get(physicalport)
         tunnel = None if record is None else self._tunnels.of_physical(record.physical_network)

@@ -85,6 +85,25 @@ def test_a_walker_is_not_run_again_on_the_same_values():
     assert runs == [key("a"), key("x"), key("a")]
 
 
+def test_the_last_run_of_a_walker_is_one_that_finished():
+    saved = []
+
+    def watched(start, value, walk, save):
+        saved.clear()
+        follow(start, value, walk, lambda found: (saved.append(found), save(found)))
+
+    kept = node("b")
+    mirror, memo = mirror_of(node("a", next="b"), kept), Memo()
+    walkers = {key("a"): watched}
+    whole = run_walkers(mirror, [key("a")], walkers, memo)
+    a = mirror.snapshot(False).walk(key("a"))
+    without = Mirror(True)
+    without.advance({key("a"): a})
+    assert run_walkers(without, [key("a")], walkers, memo).missing == {key("b")}
+    assert run_walkers(mirror, [key("a")], walkers, memo) == whole
+    assert saved == [key("a"), key("b")], "who looks on sees the whole run"
+
+
 def test_an_exception_of_a_walker_counts_only_when_it_misses_nothing():
     def broken(start, value, walk, save):
         try:

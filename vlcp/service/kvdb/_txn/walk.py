@@ -27,7 +27,11 @@ class WalkResult(NamedTuple):
 
 
 class Memo:
-    """Remembers what a walker did, so that it need not run again on the same values."""
+    """Remembers what each walker did in its last run, when that finished, so that it need not run again on the same values.
+
+    A walker whose last run did not finish runs again, even on values that an earlier run finished with: those who look on
+    while it runs must see a whole run last.
+    """
 
     def __init__(self) -> None:
         self._done: Dict[str, Any] = {}
@@ -49,6 +53,10 @@ class Memo:
     def store(self, key: str, saved: List[str], seen: Dict[str, Any]) -> None:
         """Remember a walker that finished."""
         self._done[key] = (saved, seen)
+
+    def forget(self, key: str) -> None:
+        """Forget what a walker did; it has run again and did not finish."""
+        self._done.pop(key, None)
 
 
 def run_walkers(mirror: Mirror, keys: Iterable[str], walkers: Dict[str, Walker], memo: Memo, stale: bool = False) -> WalkResult:
@@ -117,7 +125,9 @@ def _run_walker(walker: Walker, key: str, value: Any, snapshot: Snapshot, memo: 
             raise
     finally:
         mirror.reading = None
-    if not missed:
+    if missed:
+        memo.forget(key)
+    else:
         memo.store(key, list(saved), seen)
     return list(saved)
 

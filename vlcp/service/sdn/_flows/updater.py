@@ -15,7 +15,7 @@ from .packets import TYPE_PACKET_IN, Upload
 from .parts import Part, PartRows
 from .spec import Row
 from .sync import SwitchFlowsEvent, SwitchSync
-from .view import SwitchView, ViewChange
+from .view import NO_CHANGE, SwitchView, ViewChange
 
 _logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class RowUpdater(FlowUpdater):
         self.switch: SwitchSync = connection.switchflows
         self._part_rows = PartRows(self.switch.ledger, owner, self.rows)
         self._seen_version = -1
+        self._unfinished = self._taken = NO_CHANGE
         self._declared = False
         self.switch.ledger.arrive(owner)
 
@@ -80,7 +81,7 @@ class RowUpdater(FlowUpdater):
                 self.refresh()
             except Exception:
                 _logger.exception("%s: rows on %r cannot be computed, they stay as they are", self._owner, self._connection)
-                self._seen_version = -1
+                self.look_at_all()
                 await self.wait_with_timeout(_RETRY_S)
             else:
                 await changed
@@ -94,11 +95,28 @@ class RowUpdater(FlowUpdater):
         view = self.view
         if not view.ready:
             return
-        change = view.changes_since(self._seen_version)
-        self._seen_version = view.version
-        for key, inputs in self.parts(view, view.everything() if change is None else change):
+        for key, inputs in self.parts(view, self.take_changes()):
             self.put(key, inputs)
+        self.finish_changes()
         self.declare()
+
+    def take_changes(self) -> ViewChange:
+        """Return the keys of what has changed in the view since the last call, and of what an earlier call has returned and
+        nobody has finished; at first those of everything."""
+        change = self.view.changes_since(self._seen_version)
+        self._seen_version = self.view.version
+        self._unfinished = self._taken = self._unfinished.union(self.view.everything() if change is None else change)
+        return self._taken
+
+    def finish_changes(self) -> None:
+        """The rows of what :meth:`take_changes` has returned last are right; it will not return that again, unless somebody has
+        asked for it meanwhile."""
+        if self._unfinished is self._taken:
+            self._unfinished = self._taken = NO_CHANGE
+
+    def look_at_all(self) -> None:
+        """Let the next call of :meth:`take_changes` return everything: what is there, and what has gone meanwhile."""
+        self._unfinished = self.take_changes().union(self.view.everything())
 
     def declare(self) -> None:
         """Say that all rows are declared, when it is the first time, and wake the sender."""
@@ -198,14 +216,12 @@ class WalkingUpdater(RowUpdater):
             await self.settle()
         except BaseException:
             self._waiting |= self.changed
-            self._seen_version = -1
+            self.look_at_all()
             raise
+        self.finish_changes()
         self.declare()
 
     def compute(self) -> None:
         """Want the rows of what has changed in the view or among the objects."""
-        view = self.view
-        change = view.changes_since(self._seen_version)
-        self._seen_version = view.version
-        for key, inputs in self.parts(view, view.everything() if change is None else change):
+        for key, inputs in self.parts(self.view, self.take_changes()):
             self.put(key, inputs)

@@ -37,8 +37,7 @@ class NetRecord(NamedTuple):
 
 
 class PhysicalPortRecord(NamedTuple):
-    """A physical port of this switch. ``mac`` is its hardware address as a number, None when the switch does not tell; ``up``
-    is False while its link is down."""
+    """A physical port of this switch. ``mac`` is its hardware address as a number, None when the switch does not tell."""
 
     key: str
     port_no: int
@@ -46,7 +45,6 @@ class PhysicalPortRecord(NamedTuple):
     kind: Optional[str]
     version: Hashable
     mac: Optional[int] = None
-    up: bool = True
 
 
 class ViewChange(NamedTuple):
@@ -58,6 +56,14 @@ class ViewChange(NamedTuple):
 
     def __bool__(self) -> bool:
         return bool(self.ports or self.networks or self.physical_ports)
+
+    def union(self, other: ViewChange) -> ViewChange:
+        """Return the keys of both changes."""
+        return ViewChange(*(mine | theirs for mine, theirs in zip(self, other)))
+
+
+NO_CHANGE = ViewChange(set(), set(), set())
+"""Nothing; it must not be changed itself."""
 
 
 class SwitchView:
