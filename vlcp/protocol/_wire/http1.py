@@ -109,7 +109,7 @@ class _Reader:
     @property
     def inside_head(self) -> bool:
         """True while a part of a head is there."""
-        return self.state is HEADERS or (self.state is IDLE and len(self._buffer) > 0)
+        return self.state is HEADERS or (self.state is IDLE and bool(self._buffer))
 
     def next_event(self) -> Optional[Event]:
         """Return the next event, or None when more bytes are needed or the connection is done.
@@ -200,14 +200,10 @@ class _Reader:
 
     def _start_body(self, length: int) -> None:
         self._remaining = length
-        if length > 0:
-            self.state = BODY_LENGTH
-        elif length == CHUNKED:
-            self.state = CHUNK_SIZE
-        elif length == UNTIL_CLOSE:
-            self.state = BODY_UNTIL_CLOSE
-        else:
+        if length == 0:
             self._finish()
+        else:
+            self.state = {CHUNKED: CHUNK_SIZE, UNTIL_CLOSE: BODY_UNTIL_CLOSE}.get(length, BODY_LENGTH)
 
     def _finish(self) -> None:
         if self._again:
