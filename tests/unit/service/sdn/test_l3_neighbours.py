@@ -184,3 +184,53 @@ def test_any_bytes_are_refused_with_a_value_error_at_most(data, kind, number):
         except ValueError:
             pass
     assert bench.neighbours.cache.learned() == {}
+
+
+SPEAKERS = ["10.2.0.99", "10.2.0.98", "10.2.0.1", "10.1.0.5", "0.0.0.0", "255.255.255.255"]
+MACS = [MAC, MAC + 1, INNER, OUTER, 0, 0xFFFFFFFFFFFF, 0x01005E000001]
+arp_packets = st.tuples(
+    st.sampled_from([1, 2, 2, 2, 0, 9]),
+    st.sampled_from(MACS),
+    st.sampled_from(SPEAKERS),
+    st.sampled_from(SPEAKERS),
+    st.sampled_from([1, 2, 3, 77]),
+    st.sampled_from([9, 9, 4]),
+    st.integers(0, 60),
+)
+
+
+@given(st.lists(st.one_of(arp_packets, st.sampled_from(["packet", "turn", "doubt", "wait"])), max_size=40))
+def test_an_address_changes_only_by_an_answer_from_outside_to_a_question_that_is_open(steps):
+    bench = Bench()
+    asked = {}
+    for step in steps:
+        before = bench.neighbours.cache.learned()
+        believable = None
+        if step == "packet":
+            bench.neighbours.take_unknown(bench.packet())
+        elif step == "turn":
+            bench.now += 5
+            bench.neighbours.turn()
+        elif step == "wait":
+            bench.now += 60
+        elif step == "doubt":
+            bench.neighbours.take_report(bench.packet())
+        else:
+            kind, mac, sender, target, in_net, in_port, cut = step
+            data = bytes(Ether() / ARP(op=kind, hwsrc=text(mac), psrc=sender, pdst=target))[: 14 + 28 - max(0, cut - 50)]
+            try:
+                bench.neighbours.take_answer(bench.upload(data, in_net=in_net, in_port=in_port))
+            except ValueError:
+                pass
+            question = asked.pop(sender, "none") if (kind, in_net, in_port) == (2, 2, 9) and cut <= 50 else "none"
+            honest = mac in (MAC, MAC + 1) and (question is None or question == mac)
+            believable = (("b", ip(sender)), mac) if question != "none" and honest else None
+            if question != "none" and believable is None:
+                asked[sender] = question
+        for frame in bench.take():
+            if ARP in frame:
+                asked[frame[ARP].pdst] = None if frame.dst == "ff:ff:ff:ff:ff:ff" else int(frame.dst.replace(":", ""), 16)
+        after = bench.neighbours.cache.learned()
+        new = {key: mac for key, mac in after.items() if before.get(key) != mac}
+        assert new == {} or list(new.items()) == [believable]
+        asked = {sender: mac for sender, mac in asked.items() if bench.neighbours.cache.status(("b", ip(sender))) is not None}
