@@ -35,7 +35,7 @@ from vlcp.service.sdn._routers import Here, Node
 _logger = logging.getLogger(__name__)
 
 _REMOVED_BY_TIME = (0, 1)
-_FIRST_ANSWERS_S = 1.0
+_FIRST_ANSWERS_S = 3.0
 _FIRST_OFFERS_S = 3.0
 _FIRST_ROWS_S = 5.0
 _POLL_S = 0.02
@@ -267,6 +267,7 @@ class RouterUpdater(RoutedUpdater):
             mac = format_value("eth_src", self._networks.outer(network))
             wanted.add((format_value("ipv4_dst", address), mac, network, False))
         await self._parent.answer_for(self, self._connection, wanted)
+        self.switch.wake()
         while first and self._waits_for_hops() and self.scheduler.current_time < until:
             await self.wait_with_timeout(_POLL_S)
 
