@@ -21,7 +21,6 @@ from vlcp.utils.networkmodel import (
     PhysicalPortSet,
     RouterPort,
     SubNet,
-    SubNetMap,
     VRouter,
 )
 
@@ -208,12 +207,10 @@ def test_networks_that_a_router_joins_to_a_local_one_are_present():
         members = LogicalNetworkMap.create_instance(f"net{number}")
         members.subnets.dataset().add(subnet.create_weakreference())
         database.put(LogicalNetworkMap, f"net{number}", subnets=members.subnets)
-        port = database.put(RouterPort, f"rp{number}", subnet=subnet.create_reference())
-        joined = SubNetMap.create_instance(f"sub{number}")
+        port = database.put(RouterPort, f"rp{number}", subnet=subnet.create_reference(), router=router.create_reference())
         if number < 2:
             router.interfaces.dataset().add(port.create_weakreference())
-            joined.routers.dataset().add(router.create_weakreference())
-        database.put(SubNetMap, f"sub{number}", routers=joined.routers)
+            subnet.router = port.create_weakreference()
     database.put(VRouter, "r", interfaces=router.interfaces)
     database.put(LogicalPort, "lp1", network=database.objects[LogicalNetwork.default_key("net0")].create_reference())
     switch = Switch(database, world.local, Numbers())

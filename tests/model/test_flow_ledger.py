@@ -261,3 +261,27 @@ def test_a_part_whose_rows_cannot_be_computed_keeps_the_old_ones():
     deliver(ledger, switch, 0.0)
     assert len(switch.table.flows) == 1
     assert parts.put(Part("a", 3))
+
+
+def test_a_group_whose_change_was_refused_is_removed_when_nobody_wants_it_any_more():
+    ledger = Ledger()
+    ledger.want_part("io", "net", [Group(2, "all", ((output(5),),))])
+    ledger.new_epoch()
+    changes = ledger.pending(0.0)
+    ledger.settle(changes, {("groups_set", 2): "full"}, 0.0)
+    ledger.has_other_group(2)
+    assert ledger.pending(1.0) == Changes() and ledger.owed() == 1
+    ledger.want_part("io", "net", [])
+    assert ledger.pending(1.0).groups_gone == (2,)
+
+
+def test_a_group_that_the_switch_has_altered_is_set_again_or_removed_and_a_missing_one_is_set_again():
+    ledger = Ledger()
+    rows = [Group(number, "all", ((output(5),),)) for number in (1, 2, 3)]
+    for row in rows:
+        ledger.want_part("io", row.group_id, [row])
+    ledger.settle(ledger.pending(0.0), {}, 0.0)
+    ledger.groups_drifted(missing=[1], altered=[2, 3])
+    ledger.want_part("io", 3, [])
+    changes = ledger.pending(0.0)
+    assert changes.groups_set == tuple(rows[:2]) and changes.groups_gone == (3,)

@@ -57,6 +57,9 @@ class FlowUpdater(RoutineContainer):
     :param logger: that of a module, None for this module's
     """
 
+    _wants_everything = True
+    """False in a subclass whose :meth:`reset_initialkeys` and :meth:`walkcomplete` do nothing: they are not called."""
+
     def __init__(self, connection: Any, initialkeys: Iterable[str] = (), requestid: Any = None, logger: Any = None) -> None:
         super().__init__(connection.scheduler)
         self._connection = connection
@@ -196,7 +199,7 @@ class FlowUpdater(RoutineContainer):
 
     async def _update(self, touched: Set[str], forced: Dict[str, Any], restart: bool, due: bool) -> None:
         found = await self._walk(touched, restart)
-        if found:
+        if found and self._wants_everything:
             keys = list(self._users)
             values = [self._values.get(key) for key in keys]
             self.reset_initialkeys(keys, values)

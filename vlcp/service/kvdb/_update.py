@@ -296,13 +296,21 @@ class UpdateRoutine:
             return True
         request.used = result.used
         if result.missing:
-            request.missing = result.missing if self.mirror.ordered else result.used
+            request.missing = result.missing if self.mirror.ordered else result.used | self._foreseen(request)
             return False
         self.watches.add(request.requestid, result.saved)
         for key, parts in result.parts.items():
             self._parts.setdefault(key, set()).update(parts)
         request.future.set_result(result.saved)
         return True
+
+    def _foreseen(self, request: Request) -> Set[str]:
+        """Return what the walkers would use if nothing had changed since it was read, so that all of it is read at once."""
+        try:
+            return run_walkers(self.mirror, request.keys, request.walkers, request.memo, True).used
+        except Exception:
+            # Values of several moments may look impossible; the walkers will see those of one.
+            return set()
 
     async def _unavailable(self, error: Exception) -> None:
         if not self._unreachable:

@@ -11,8 +11,9 @@ from typing import Any, Callable, Hashable, List, Optional, Tuple
 from vlcp.service.sdn._flows.fields import parse_mac
 from vlcp.service.sdn._flows.view import NetRecord, PortRecord
 from vlcp.service.sdn._io_ports import Bridge
+from vlcp.service.sdn._routers import _routers_of
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
-from vlcp.utils.networkmodel import PhysicalPort, SubNetMap
+from vlcp.utils.networkmodel import PhysicalPort
 
 Walk = Callable[[str], Any]
 Save = Callable[[str], None]
@@ -90,10 +91,9 @@ def _neighbours(subnet_key: str, walk: Walk, save: Save) -> List[str]:
     if subnet is None:
         return []
     _follow_network(subnet, walk, save)
-    subnet_map = _follow(SubNetMap.default_key(subnet.id), walk, save)
     found: List[str] = []
-    for router_reference in subnet_map.routers.dataset() if subnet_map is not None else ():
-        router = _follow(router_reference.getkey(), walk, save)
+    for router_key in _routers_of(subnet, walk, save):
+        router = _follow(router_key, walk, save)
         for port_reference in router.interfaces.dataset() if router is not None else ():
             port = _follow(port_reference.getkey(), walk, save)
             joined = None if port is None else key_of(getattr(port, "subnet", None))

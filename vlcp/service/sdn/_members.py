@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Set
 
-from vlcp.service.sdn._flows.view import SwitchView, ViewChange
+from vlcp.service.sdn._flows.view import ViewChange
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalNetworkMap
 
@@ -29,47 +29,71 @@ def follow(key: Optional[str], walk: Walk, save: Save) -> Any:
     return value
 
 
-def walk_members(key: str, value: Any, walk: Walk, save: Save) -> None:
-    """From the map of a logical network to all its ports."""
+def walk_map(key: str, value: Any, walk: Walk, save: Save) -> None:
+    """The map of a logical network with the list of its ports; each port has a walker of its own."""
     save(key)
-    for reference in () if value is None else value.ports.dataset():
-        follow(reference.getkey(), walk, save)
+    for _ in () if value is None else value.ports.dataset():
+        pass
+
+
+def walk_port(key: str, value: Any, walk: Walk, save: Save) -> None:
+    """A logical port."""
+    save(key)
 
 
 class Members:
-    """The ports of each network that is present on a switch.
+    """The ports of the networks of a switch. Each call costs in proportion to what changed.
 
+    :param walker: what to walk from each port
     :ivar network_of: ``{key of a port: key of its network}``
     """
 
-    def __init__(self) -> None:
+    def __init__(self, walker: Callable[..., None] = walk_port) -> None:
         self.network_of: Dict[str, str] = {}
+        self._walker = walker
         self._ports: Dict[str, Set[str]] = {}
+        self._map_keys: Dict[str, str] = {}
+        self._touched: Set[str] = set()
 
-    def touched(self, view: SwitchView, change: ViewChange, values: Mapping[str, Any], changed: Set[str]) -> Set[str]:
-        """Take what changed and return the keys of the ports that may be affected, those that have left among them.
+    def walkers(self, networks: Iterable[str], values: Mapping[str, Any], changed: Set[str]) -> Dict[str, Callable[..., None]]:
+        """Take what changed, and return what to walk: the maps of networks, and the ports that these have.
 
-        Ports that stay in a network are affected by changes of their own and of the network, and not by ports that come or go.
-
+        :param networks: keys of the networks whose ports are followed
         :param values: retrieved objects, the maps of the networks among them
         :param changed: keys of objects that are new, different or gone
         """
-        found = {key for key in changed if key in self.network_of}
-        for network in {*view.networks, *self._ports}:
-            key, present = map_key(network), network in view.networks
-            whole = network in change.networks or present != (network in self._ports)
-            if whole or key in changed:
-                before, after = self._replace(network, values.get(key) if present else None, present)
-                found |= before | after if whole else before ^ after
-        return found | change.ports
+        followed = set(networks)
+        for network in self._ports.keys() - followed:
+            self._replace(network, None)
+            del self._ports[network]
+        for network in followed:
+            if network not in self._ports:
+                self._map_keys[network] = map_key(network)
+                self._replace(network, values.get(self._map_keys[network]))
+            elif self._map_keys[network] in changed:
+                self._replace(network, values.get(self._map_keys[network]))
+        found = dict.fromkeys((self._map_keys[network] for network in followed), walk_map)
+        return {**found, **dict.fromkeys(self.network_of, self._walker)}
 
-    def _replace(self, network: str, members: Any, present: bool) -> Tuple[Set[str], Set[str]]:
-        before = self._ports.pop(network, set())
+    def _replace(self, network: str, members: Any) -> None:
+        before = self._ports.get(network, set())
         after = set() if members is None else {reference.getkey() for reference in members.ports.dataset()}
         for port in before - after:
             if self.network_of.get(port) == network:
                 del self.network_of[port]
-        self.network_of.update(dict.fromkeys(after, network))
-        if present:
-            self._ports[network] = after
-        return before, after
+        self.network_of.update(dict.fromkeys(after - before, network))
+        self._ports[network] = after
+        self._touched |= before ^ after
+
+    def touched(self, change: ViewChange, changed: Set[str]) -> Set[str]:
+        """Return the keys of the ports that a change may affect, those that have left since :meth:`settled` among them.
+
+        :param change: what changed on the switch; all ports of its networks are affected
+        :param changed: keys of objects that are new, different or gone
+        """
+        found = {key for key in changed if key in self.network_of}
+        return found.union(self._touched, change.ports, *(self._ports.get(network, ()) for network in change.networks))
+
+    def settled(self) -> None:
+        """What was touched has been taken care of."""
+        self._touched.clear()

@@ -17,7 +17,7 @@ from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row
 from vlcp.service.sdn._flows.updater import WalkingUpdater
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
-from vlcp.service.sdn._members import Members, map_key, walk_members
+from vlcp.service.sdn._members import Members
 from vlcp.utils.networkmodel import LogicalNetwork
 
 _logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class ARPUpdater(WalkingUpdater):
     def __init__(self, connection: Any, parent: Any) -> None:
         super().__init__(connection, parent)
         self._members = Members()
-        self._proxies: Set[ProxyEntry] = set()
+        self._changed_proxies: Optional[Set[ProxyEntry]] = None
 
     async def main(self) -> None:
         """Follow changes of the switch; see :meth:`RowUpdater.main`."""
@@ -48,14 +48,15 @@ class ARPUpdater(WalkingUpdater):
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
         """Return what to walk: the ports of every network that is present."""
-        return {map_key(network): walk_members for network in view.networks} if self._parent.prepush else {}
+        return self._members.walkers(view.networks, self._values, self._waiting) if self._parent.prepush else {}
 
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
         """Return the entities with rows that a change concerns."""
         yield ("base",), Base(self._parent.disableothers)
         if self._parent.prepush:
-            for key in self._members.touched(view, change, self._values, self.changed):
+            for key in self._members.touched(change, self.changed):
                 yield ("port", key), self._entry(view, key)
+            self._members.settled()
             own = change.ports.union(port.key for net in change.networks for port in view.ports_of(net))
             for key in own:
                 yield ("own", key), self._own(view, key)
@@ -83,12 +84,20 @@ class ARPUpdater(WalkingUpdater):
         return Own(port.net_no, port.port_no, ip, self._parent.broadcastonly, passes)
 
     def _proxy_parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
-        networks = {*change.networks, *(LogicalNetwork.create_from_key(key).id for key in change.networks)}
-        wanted = self._parent.proxies_of(self._connection)
-        before, self._proxies = self._proxies, set(wanted)
-        moved = {proxy for proxy in self._proxies if proxy[2] in networks}
-        for proxy in (before ^ self._proxies) | moved:
-            yield ("proxy", proxy), _proxy_entry(view, proxy) if proxy in self._proxies else None
+        proxies = self._parent.proxies_of(self._connection)
+        looked: Set[ProxyEntry] = set(proxies) if self._changed_proxies is None else set(self._changed_proxies)
+        if change.networks:
+            networks = {*change.networks, *(LogicalNetwork.create_from_key(key).id for key in change.networks)}
+            looked.update(proxy for proxy in proxies if proxy[2] in networks)
+        for proxy in looked:
+            yield ("proxy", proxy), _proxy_entry(view, proxy) if proxy in proxies else None
+        self._changed_proxies = set()
+
+    def proxies_changed(self, changed: Iterable[ProxyEntry]) -> None:
+        """Take proxy entries that are new or gone."""
+        if self._changed_proxies is not None:
+            self._changed_proxies.update(changed)
+        self.refresh()
 
     def rows(self, part: Part) -> Iterable[Row]:
         """Return the rows of one entity."""
@@ -149,7 +158,9 @@ class ARPResponder(SwitchModule):
 
         They are kept in the connection's attribute ``arp_proxies``, so that they end with it and not with this module.
         """
-        found: Counter = getattr(connection, "arp_proxies", None) or Counter()
+        found: Optional[Counter] = getattr(connection, "arp_proxies", None)
+        if found is None:
+            found = connection.arp_proxies = Counter()
         return found
 
     def createproxyarp(self, connection, arpentries):
@@ -163,9 +174,11 @@ class ARPResponder(SwitchModule):
             with False only those from physical ports, with None both
         :raises ValueError: an entry is not such a tuple
         """
-        entries = [_checked(entry) for entry in arpentries]
-        connection.arp_proxies = self.proxies_of(connection) + Counter(entries)
-        self._look_again(connection)
+        entries = Counter(_checked(entry) for entry in arpentries)
+        proxies = self.proxies_of(connection)
+        new = [entry for entry in entries if entry not in proxies]
+        proxies.update(entries)
+        self._look_again(connection, new)
 
     def removeproxyarp(self, connection, arpentries):
         """Let a switch no longer answer for addresses; entries that are not there are passed over.
@@ -175,13 +188,17 @@ class ARPResponder(SwitchModule):
         :raises ValueError: an entry is not such a tuple
         """
         entries = Counter(_checked(entry) for entry in arpentries)
-        connection.arp_proxies = self.proxies_of(connection) - entries
-        self._look_again(connection)
+        proxies = self.proxies_of(connection)
+        gone = [entry for entry, count in entries.items() if 0 < proxies[entry] <= count]
+        proxies.subtract({entry: count for entry, count in entries.items() if proxies[entry] > count})
+        for entry in gone:
+            del proxies[entry]
+        self._look_again(connection, gone)
 
-    def _look_again(self, connection: Any) -> None:
+    def _look_again(self, connection: Any, changed: Iterable[ProxyEntry]) -> None:
         updater = self._updaters.get(connection)
         if updater is not None:
-            updater.refresh()
+            updater.proxies_changed(changed)
 
 
 def _checked(entry: Any) -> ProxyEntry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Set, Tuple
 
 from vlcp.config import defaultconfig
@@ -55,6 +56,7 @@ class DHCPUpdater(WalkingUpdater):
         self._defaults = parent.defaults()
         self._ports: Dict[str, _Served] = {}
         self._by_number: Dict[int, str] = {}
+        self._servers: Dict[str, Counter] = {}
         self._ip_id = random.randrange(0x10000)
 
     async def main(self) -> None:
@@ -84,14 +86,28 @@ class DHCPUpdater(WalkingUpdater):
     def _replace(self, view: SwitchView, key: str) -> Optional[_Served]:
         """Take a port as it is now."""
         before = self._ports.pop(key, None)
-        if before is not None and self._by_number.get(before.port_no) == key:
-            del self._by_number[before.port_no]
+        if before is not None:
+            if self._by_number.get(before.port_no) == key:
+                del self._by_number[before.port_no]
+            self._count_server(before, -1)
         record = view.ports.get(key)
         if record is None:
             return None
         served = self._ports[key] = _Served(record.network, record.port_no, self._settings(key, record))
         self._by_number[record.port_no] = key
+        self._count_server(served, 1)
         return served
+
+    def _count_server(self, served: _Served, count: int) -> None:
+        """Note that a port more or less of a network is served by the address in its settings."""
+        if served.settings is None:
+            return
+        servers = self._servers.setdefault(served.network, Counter())
+        servers[served.settings.server_ip] += count
+        if not servers[served.settings.server_ip]:
+            del servers[served.settings.server_ip]
+        if not servers:
+            del self._servers[served.network]
 
     def _settings(self, key: str, record: Any) -> Optional[PortSettings]:
         port = self._values.get(key)
@@ -104,21 +120,14 @@ class DHCPUpdater(WalkingUpdater):
 
     def _net_inputs(self, view: SwitchView, key: str) -> Optional[NetInputs]:
         network = view.networks.get(key)
-        ports = view.ports_of(key)
-        if network is None or not ports:
+        if network is None or not view.has_ports(key):
             return None
-        return NetInputs(network.net_no, tuple(sorted(self._servers(view, key))))
-
-    def _servers(self, view: SwitchView, network: str) -> Set[int]:
-        served = (self._ports.get(port.key) for port in view.ports_of(network))
-        return {port.settings.server_ip for port in served if port is not None and port.settings is not None}
+        return NetInputs(network.net_no, tuple(sorted(self._servers.get(key, ()))))
 
     async def settle(self) -> None:
         """Let questions for the servers' addresses be answered, in the networks where there are clients."""
-        wanted = set()
-        for network in {port.network for port in self._ports.values()}:
-            for server in self._servers(self.view, network):
-                wanted.add((format_ip4_address(server), self._parent.servermac, network, True))
+        mac = self._parent.servermac
+        wanted = {(format_ip4_address(ip), mac, network, True) for network, servers in self._servers.items() for ip in servers}
         await self._parent.answer_for(self, self._connection, wanted)
 
     def rows(self, part: Part) -> Iterable[Row]:

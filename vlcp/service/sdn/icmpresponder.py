@@ -66,7 +66,7 @@ class ICMPResponderUpdater(RoutedUpdater):
 
     def _own(self, view: SwitchView, key: str) -> Set[int]:
         """Return the addresses of routers in a network with local ports."""
-        if not view.ports_of(key):
+        if not view.has_ports(key):
             return set()
         return {i.gateway for i in self.routing.interfaces(key) if not i.external and i.gateway is not None}
 

@@ -27,7 +27,7 @@ from vlcp.service.sdn._l3_forwarding import Forwarding
 from vlcp.service.sdn._l3_model import LocalAddresses, RoutedNetworks
 from vlcp.service.sdn._l3_neighbours import Neighbours
 from vlcp.service.sdn._l3_rows import HostInputs, l3_rows
-from vlcp.service.sdn._members import Members, map_key, walk_members
+from vlcp.service.sdn._members import Members, map_key, walk_map
 from vlcp.service.sdn._proxied import Proxy
 from vlcp.service.sdn._routed import RoutedUpdater
 from vlcp.service.sdn._routers import Here, Node
@@ -51,10 +51,10 @@ class ARPRequest(Event):
     canignore = True
 
 
-def walk_offers_and_ports(key: str, value: Any, walk: Any, save: Any) -> None:
-    """From the map of a logical network to its routers with what is offered around them, and to all its ports."""
+def walk_offers_and_map(key: str, value: Any, walk: Any, save: Any) -> None:
+    """From the map of a logical network to its routers with what is offered around them, and the list of its ports."""
     walk_offers(key, value, walk, save)
-    walk_members(key, value, walk, save)
+    walk_map(key, value, walk, save)
 
 
 class RouterUpdater(RoutedUpdater):
@@ -118,8 +118,10 @@ class RouterUpdater(RoutedUpdater):
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
         """Return what to walk: the routers of every network that is present, and its ports when they are prepushed."""
-        walker = walk_offers_and_ports if self._parent.prepush else walk_offers
-        return {map_key(network): walker for network in view.networks}
+        if not self._parent.prepush:
+            return {map_key(network): walk_offers for network in view.networks}
+        ports = self._members.walkers(view.networks, self._values, self._waiting)
+        return {**ports, **{map_key(network): walk_offers_and_map for network in view.networks}}
 
     def withdraw(self) -> None:
         """Forward for nobody any more; the connection is lost or given up."""
@@ -144,6 +146,7 @@ class RouterUpdater(RoutedUpdater):
         hops = self._networks.next_hops() if moved else self._hops
         for key in ports:
             yield ("port", key), self._port_inputs(view, key)
+        self._members.settled()
         if change.networks:
             self._neighbours.number_networks({record.net_no: key for key, record in view.networks.items()})
         if moved or hops:
@@ -152,7 +155,7 @@ class RouterUpdater(RoutedUpdater):
     def _changed_ports(self, view: SwitchView, change: ViewChange) -> Set[str]:
         ports = set(change.ports)
         if self._parent.prepush:
-            ports = self._members.touched(view, change, self._values, self.changed)
+            ports = self._members.touched(change, self.changed)
             if change.physical_ports:
                 ports.update(self._members.network_of)
         return ports

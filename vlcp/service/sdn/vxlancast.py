@@ -20,7 +20,7 @@ from vlcp.service.sdn._flows.lifecycle import SwitchModule
 from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
-from vlcp.service.sdn._members import Members
+from vlcp.service.sdn._members import Members, follow
 from vlcp.service.sdn._vxlan_announce import Announcer
 from vlcp.service.sdn._vxlan_publish import NETWORK, PORT, Publisher
 from vlcp.service.sdn._vxlan_rows import (
@@ -57,6 +57,16 @@ class VXLANGroupChanged(Event):
     DELETED = "deleted"
 
 
+_walk_network = lognet_vxlan_walker(False)
+
+
+def walk_place_of_port(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
+    """From a logical port to the place where it is."""
+    save(key)
+    if value is not None:
+        follow(LogicalPortVXLANInfo.default_key(value.id), walk, save)
+
+
 class VXLANUpdater(UploadUpdater):
     """Rows and groups of ``vxlancast`` on one switch, and what it tells other nodes.
 
@@ -68,8 +78,7 @@ class VXLANUpdater(UploadUpdater):
         super().__init__(connection, parent)
         self._settings = Settings(choose_mode(parent.learning, parent.prepush), parent.learntimeout)
         self._vhost = parent.vhostmap.get(connection.protocol.vhost, "")
-        self._walker = lognet_vxlan_walker(parent.prepush)
-        self._members = Members()
+        self._members = Members(walk_place_of_port)
         self._tunnels = Tunnels()
         self._found: Set[Tuple[str, str]] = set()
         self._publisher = Publisher(self, parent.allowedmigrationtime, parent.refreshinterval)
@@ -129,9 +138,10 @@ class VXLANUpdater(UploadUpdater):
     # Rows
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
-        """Return what to walk: VXLAN networks, and addresses that first packets have asked for."""
-        networks = (key for key, network in view.networks.items() if network.kind == KIND)
-        return {**dict.fromkeys(networks, self._walker), **self.upload_walkers()}
+        """Return what to walk: VXLAN networks with their ports, and addresses that first packets have asked for."""
+        networks = [key for key, network in view.networks.items() if network.kind == KIND]
+        ports = self._members.walkers(networks, self._values, self._waiting) if self._parent.prepush else {}
+        return {**ports, **dict.fromkeys(networks, _walk_network), **self.upload_walkers()}
 
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
         """Return the entities with rows that a change concerns."""
@@ -145,7 +155,7 @@ class VXLANUpdater(UploadUpdater):
             yield ("tunnel", name), None if tunnel is None else PortInputs(tunnel.port_no, self._settings)
         for key in networks:
             yield ("net", key), self._net_inputs(view, key)
-        yield from self._remote_parts(view, change._replace(networks=change.networks | networks))
+        yield from self._remote_parts(view, change._replace(networks=change.networks | _networks_of(view, moved)))
         if self._settings.mode is Mode.UPLOAD:
             yield from self.upload_parts(view)
         ports = change.ports.union(port.key for net in networks for port in view.ports_of(net))
@@ -154,7 +164,7 @@ class VXLANUpdater(UploadUpdater):
             self._announcer.follow(view, ports)
 
     def _touched_networks(self, view: SwitchView, change: ViewChange, moved: Set[str]) -> Set[str]:
-        networks = change.networks.union(network.key for name in moved for network in view.networks_of(name))
+        networks = change.networks | _networks_of(view, moved)
         for key, network in view.networks.items():
             if network.kind == KIND and _endpoints_key(key) in self.changed:
                 networks.add(key)
@@ -176,8 +186,9 @@ class VXLANUpdater(UploadUpdater):
         if not self._parent.prepush:
             return
         changed = {*self.changed, *(_port_of_info(key) for key in self.changed if key.startswith(_INFO_PREFIX))}
-        for key in self._members.touched(view, change, self._values, changed):
+        for key in self._members.touched(change, changed):
             yield ("remote", key), self.remote(view, self._members.network_of.get(key), key, 0)
+        self._members.settled()
 
     def remote(self, view: SwitchView, network: Optional[str], port: str, idle_s: int) -> Optional[RemoteInputs]:
         """Return the row inputs of a logical port; None when it is on this switch, or it is not known where it is."""
@@ -286,6 +297,10 @@ class VXLANUpdater(UploadUpdater):
 def _id_of(cls: Any, key: str) -> str:
     identifier: str = cls.create_from_key(key).id
     return identifier
+
+
+def _networks_of(view: SwitchView, physical: Iterable[str]) -> Set[str]:
+    return {network.key for name in physical for network in view.networks_of(name)}
 
 
 def _is_here(view: SwitchView, place: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from vlcp.service.sdn._arp_frames import question
 from vlcp.service.sdn._flows.view import NetRecord, PhysicalPortRecord, SwitchView
-from vlcp.service.sdn._members import Members, map_key
+from vlcp.service.sdn._members import Members, map_key, walk_map, walk_port
 from vlcp.service.sdn._vxlan_tunnels import Tunnel, Tunnels
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalNetworkMap, LogicalPort
 
@@ -29,8 +29,12 @@ def network(name, number=1, kind="vxlan", physical="phys"):
 
 
 def touched(members, view, values, changed=(), version=-1):
+    """Walk, and take what was touched."""
     change = view.changes_since(version)
-    return members.touched(view, view.everything() if change is None else change, values, set(changed))
+    members.walkers(view.networks, values, set(changed))
+    found = members.touched(view.everything() if change is None else change, set(changed))
+    members.settled()
+    return found
 
 
 def test_members_come_and_go_with_maps_and_networks():
@@ -60,6 +64,20 @@ def test_a_port_that_changes_its_network_belongs_to_the_new_one():
     values = {map_key(RED): net_map(), map_key(BLUE): net_map("a")}
     touched(members, view, values, [map_key(RED), map_key(BLUE)], view.version)
     assert members.network_of == {key("a"): BLUE}
+
+
+def test_what_was_touched_is_told_until_it_is_settled_and_each_port_is_walked_from_its_own_key():
+    view, members = SwitchView(), Members()
+    view.update({}, {RED: network(RED)}, {})
+    assert members.walkers(view.networks, {}, set()) == {map_key(RED): walk_map}
+    values = {map_key(RED): net_map("a")}
+    assert members.walkers(view.networks, values, {map_key(RED)}) == {map_key(RED): walk_map, key("a"): walk_port}
+    nothing = view.changes_since(view.version)
+    assert members.touched(nothing, set()) == members.touched(nothing, set()) == {key("a")}
+    members.settled()
+    assert members.touched(nothing, set()) == set()
+    assert members.walkers([], {}, set()) == {}
+    assert members.touched(nothing, set()) == {key("a")}
 
 
 def with_ports(*numbers, kind="vxlan"):

@@ -14,6 +14,8 @@ from .spec import Flow, Group, Row, Sweep
 RETRY_S = 30.0
 """A refused row is sent again after this many seconds, or when its owner wants something new."""
 
+_UNKNOWN_GROUP: Tuple[Any, ...] = ("all", ())
+
 FALLBACK_OWNER = "openflowmanager"
 """Rows of this owner give way to any other row with their key, without a conflict."""
 
@@ -259,8 +261,20 @@ class Ledger:
 
     def still_has_group(self, number: int, reason: str, now: float) -> None:
         """The switch has refused to remove a group of an earlier run, which nobody wants; its removal is owed."""
-        self.groups.accept(number, ("all", ()))
+        self.groups.accept(number, _UNKNOWN_GROUP)
         self.groups.refuse(number, None, reason, now + RETRY_S)
+
+    def has_other_group(self, number: int) -> None:
+        """The switch has a group, but not as it is wanted; if nobody wants it any more, its removal is owed."""
+        self.groups.installed[number] = _UNKNOWN_GROUP
+        self.groups.touch(number)
+
+    def groups_drifted(self, missing: Iterable[int], altered: Iterable[int]) -> None:
+        """The switch does not have some groups, and others not as they should be; they are owed again."""
+        for number in missing:
+            self.groups.lost(number)
+        for number in altered:
+            self.has_other_group(number)
 
     def put_back(self, changes: Changes) -> None:
         """What was taken was not sent; it is owed again."""

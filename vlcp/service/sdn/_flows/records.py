@@ -6,7 +6,9 @@ ones, ones that are no longer wanted, and ones that are old enough to be written
 
 from __future__ import annotations
 
-from typing import Any, Dict, Hashable, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Hashable, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from vlcp.utils.indexedheap import IndexedHeap
 
 
 class Due(NamedTuple):
@@ -20,12 +22,14 @@ class Due(NamedTuple):
 
 
 class Records:
-    """Wanted and committed records of one module on one switch."""
+    """Wanted and committed records of one module on one switch. Each call costs in proportion to the records it is about."""
 
     def __init__(self) -> None:
         self.wanted: Dict[Hashable, Tuple[Any, Optional[float]]] = {}
         self._committed: Dict[Hashable, Tuple[Any, float]] = {}
-        self._uncertain: Dict[Hashable, None] = {}
+        self._uncertain: Set[Hashable] = set()
+        self._now: Dict[Hashable, None] = {}
+        self._renewals = IndexedHeap()
 
     def want(self, key: Hashable, value: Any, renew_s: Optional[float] = None) -> None:
         """Want a record; value None for none.
@@ -36,62 +40,71 @@ class Records:
             self.wanted.pop(key, None)
         else:
             self.wanted[key] = (value, renew_s)
+        self._look(key)
 
     def due(self, now: float, limit: int) -> Due:
         """Return what has to be written, at most ``limit`` records.
 
         :param now: seconds, the clock of :meth:`committed`
         """
-        gone = [key for key in (*self._committed, *self._uncertain) if key not in self.wanted]
-        remove = list(dict.fromkeys(gone))[:limit]
+        while self._renewals and self._renewals.topPriority() <= now:
+            self._now[self._renewals.pop()] = None
+        remove = [key for key in self._now if key not in self.wanted][:limit]
         put: Dict[Hashable, Any] = {}
-        for key, (value, renew_s) in self.wanted.items():
+        for key in self._now:
             if len(put) + len(remove) >= limit:
                 break
-            at = self._due_at(key, value, renew_s)
-            if at is not None and at <= now:
-                put[key] = value
+            if key in self.wanted:
+                put[key] = self.wanted[key][0]
         return Due(put, remove)
 
-    def _due_at(self, key: Hashable, value: Any, renew_s: Optional[float]) -> Optional[float]:
-        before = self._committed.get(key)
+    def _look(self, key: Hashable) -> None:
+        """Note whether a record has to be written now, or when."""
+        wanted, before = self.wanted.get(key), self._committed.get(key)
+        self._now.pop(key, None)
+        self._renewals.remove(key)
+        if wanted is None:
+            if before is not None or key in self._uncertain:
+                self._now[key] = None
+            return
+        value, renew_s = wanted
         if before is None or before[0] != value or key in self._uncertain:
-            return float("-inf")
-        return None if renew_s is None else before[1] + renew_s
+            self._now[key] = None
+        elif renew_s is not None:
+            self._renewals.push(key, before[1] + renew_s)
 
     def next_due(self) -> Optional[float]:
         """Return when something has to be written again, None for never; in the past when something waits now."""
-        if any(key not in self.wanted for key in (*self._committed, *self._uncertain)):
+        if self._now:
             return float("-inf")
-        times = (self._due_at(key, value, renew_s) for key, (value, renew_s) in self.wanted.items())
-        return min((at for at in times if at is not None), default=None)
+        return self._renewals.topPriority() if self._renewals else None
 
     def began(self, due: Due) -> None:
         """What is due is being written; until :meth:`committed` nobody knows what the database has."""
-        self._uncertain.update(dict.fromkeys((*due.put, *due.remove)))
+        self._doubt((*due.put, *due.remove))
 
     def committed(self, due: Due, now: float) -> None:
         """What was due has been written."""
         for key, value in due.put.items():
             self._committed[key] = (value, now)
-        self._forget(due.remove)
-        for key in due.put:
-            self._uncertain.pop(key, None)
+        for key in due.remove:
+            self._committed.pop(key, None)
+        for key in (*due.put, *due.remove):
+            self._uncertain.discard(key)
+            self._look(key)
 
     def lost(self, keys: Iterable[Hashable]) -> None:
         """The database no longer has these records as they were written; they are due again if they are wanted."""
-        for key in keys:
-            if key in self._committed:
-                self._uncertain[key] = None
+        self._doubt([key for key in keys if key in self._committed])
 
     def found(self, keys: Iterable[Hashable]) -> None:
         """The database has these records of an earlier run; those that are not wanted are due to be removed."""
-        self._uncertain.update(dict.fromkeys(key for key in keys if key not in self.wanted))
+        self._doubt([key for key in keys if key not in self.wanted])
 
-    def _forget(self, keys: Iterable[Hashable]) -> None:
+    def _doubt(self, keys: Iterable[Hashable]) -> None:
         for key in keys:
-            self._committed.pop(key, None)
-            self._uncertain.pop(key, None)
+            self._uncertain.add(key)
+            self._look(key)
 
     def values(self) -> Mapping[Hashable, Any]:
         """Return ``{key: value}`` of what is wanted."""

@@ -269,6 +269,8 @@ class SwitchSync(RoutineContainer):
         for row in changes.groups_set:
             if ("groups_set", row.group_id) not in errors:
                 self._known_groups.add(row.group_id)
+            elif row.group_id in self._known_groups:
+                self.ledger.has_other_group(row.group_id)
         self._known_groups.difference_update(number for number in changes.groups_gone if ("groups_gone", number) not in errors)
         self._known_groups.difference_update(number for number in cleanup.groups if ("group", number) not in errors)
         for number in cleanup.groups:
@@ -364,8 +366,7 @@ class SwitchSync(RoutineContainer):
         self._known_groups = self._known_groups.difference(drift.groups_missing).union(drift.groups_extra)
         for key in (*drift.missing, *drift.altered):
             self.ledger.flows.lost(key)
-        for number in (*drift.groups_missing, *drift.groups_altered):
-            self.ledger.groups.lost(number)
+        self.ledger.groups_drifted(drift.groups_missing, drift.groups_altered)
         removals = [self.encoder.flow_delete_raw(row.table_id, row.priority, row.match) for row in drift.extra]
         removals += [self.encoder.group_delete(number) for number in drift.groups_extra]
         if removals:

@@ -33,6 +33,7 @@ class RowUpdater(FlowUpdater):
     :ivar switch: the switch's flow engine
     """
 
+    _wants_everything = False
     follows_view = True
     """False for an updater that calls :meth:`refresh` by itself."""
 

@@ -124,6 +124,10 @@ class SwitchView:
         """Return the logical ports of a network, by port number."""
         return sorted((self.ports[key] for key in self._by_network.get(network, ())), key=_port_no)
 
+    def has_ports(self, network: str) -> bool:
+        """Tell whether a network has logical ports here."""
+        return network in self._by_network
+
     def networks_of(self, physical_network: str) -> List[NetRecord]:
         """Return the present logical networks of a physical network, by key."""
         return [self.networks[key] for key in sorted(self._by_physical.get(physical_network, ()))]
