@@ -10,7 +10,7 @@ from vlcp.server.module import call_api
 
 _logger = logging.getLogger(__name__)
 
-_RETRY_S = 5.0
+_RETRY_S = 2.0
 
 COLUMN_KEY = "vlcp-networks"
 """Key in ``external_ids`` of the Bridge row; the value is JSON ``{network key: number}``."""
@@ -27,7 +27,7 @@ class NumberStore:
     def __init__(self, container: Any, datapathid: int, vhost: str) -> None:
         self._container = container
         self._bridge = {"datapathid": datapathid, "vhost": vhost}
-        #: What is in the database; None when that is not known
+        #: What this store has written last; None before that, since a write of an earlier connection may still be under way
         self._stored: Optional[Dict[str, int]] = None
         self._wanted: Dict[str, int] = {}
         self._writing = False
@@ -42,9 +42,7 @@ class NumberStore:
             return {}
         if not isinstance(stored, dict):
             return {}
-        self._stored = {key: number for key, number in stored.items() if isinstance(number, int)}
-        self._wanted = dict(self._stored)
-        return dict(self._wanted)
+        return {key: number for key, number in stored.items() if isinstance(number, int)}
 
     def save(self, numbers: Dict[str, int]) -> None:
         """Write the numbers soon, without waiting; the last ones win."""

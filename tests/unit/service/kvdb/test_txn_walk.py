@@ -140,3 +140,23 @@ def test_watches_by_key_and_by_request():
     watches.remove_all("r1")
     watches.remove_all("r1")
     assert watches.keys() == ["b"] and "a" not in watches
+
+
+def test_what_is_recalled_of_a_walker_is_what_it_did_when_it_ran_last():
+    seen = []
+
+    def keeping(start, value, walk, save):
+        seen.clear()
+        follow(start, value, walk, lambda saved: (seen.append(saved), save(saved)))
+
+    mirror, memo = mirror_of(node("a", next="b"), node("b"), ordered=False), Memo()
+    walkers = {key("a"): keeping}
+    run_walkers(mirror, list(walkers), walkers, memo)
+    changed = node("b")
+    changed.kvdb_updateversion = 2
+    mirror.advance({key("b"): changed})
+    assert run_walkers(mirror, list(walkers), walkers, memo).missing
+    stale = run_walkers(mirror, list(walkers), walkers, memo, True)
+    assert not stale.missing and seen == stale.saved == [key("a"), key("b")]
+    mirror.advance({name: mirror.value(name) for name in stale.used})
+    assert run_walkers(mirror, list(walkers), walkers, memo).saved == seen
