@@ -85,7 +85,7 @@ def assert_no_growth(before, after, events, objects_each):
     grown = {name: (before[name], after[name]) for name in EXACT if after[name] > before[name]}
     assert grown == {}
     assert after["objects"] - before["objects"] <= 300 + objects_each * events, (before, after)
-    assert after["resident"] - before["resident"] <= 4e6 + 100 * events, (before, after)
+    assert after["resident"] - before["resident"] <= 4e6 + min(500 * events, 12e6), (before, after)
 
 
 SOAK = (pytest.mark.soak, pytest.mark.timeout(7200))
@@ -129,10 +129,12 @@ def reload_all(server, times):
 def test_reloads_of_all_modules_leave_nothing(tmp_path, modules, count):
     with Server(tmp_path, modules) as server:
         idle = counts(server)
-        warm = reload_all(server, 1)
+        each = reload_all(server, 1)
+        # The heap has its size after some hundred reloads.
+        reload_all(server, 1 + count // 200)
         before = back_to(server, idle)
         begin = time.monotonic()
-        done = reload_all(server, -(-count // warm))
+        done = reload_all(server, -(-count // each))
         seconds = time.monotonic() - begin
         after = back_to(server, before)
         print(f"{done} reloads in {seconds:.0f} s\nbefore {before}\nafter  {after}")

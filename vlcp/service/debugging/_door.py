@@ -201,8 +201,7 @@ class Door:
                         self._turn_away(listener, peer, since)
                     mover.move(ready)
         finally:
-            terminal.interrupt()
-            terminal.end()
+            terminal.leave()
             client.close()
             self._ended(terminal)
 

@@ -10,11 +10,16 @@ import collections
 import contextlib
 import ctypes
 import io
+import sys
 import threading
 from typing import Any, Callable, Iterator
 
 # Bytes that wait for a client: from the first number on the interpreter waits, beyond the second others lose what they write.
 _ENOUGH, _TOO_MUCH = 1 << 16, 1 << 20
+# Raises an exception in a thread as soon as it runs Python code; None for interpreters that cannot do that.
+_raise_later = ctypes.pythonapi.PyThreadState_SetAsyncExc if sys.implementation.name == "cpython" else None
+# The terminal of the interpreter that runs in a thread.
+_here = threading.local()
 _LOST = "\n[output lost: the client does not read]\n"
 
 
@@ -77,8 +82,10 @@ class Terminal(io.TextIOBase):
         self._output = bytearray()
         self._losing = False
         self._ended = False
+        self._over = False
         self._interrupted = False
-        self._reading = False
+        self._idle = False
+        self._pending = False
         self._waiter: Waiter | None = None
 
     encoding = "utf-8"
@@ -105,26 +112,39 @@ class Terminal(io.TextIOBase):
 
         :raises KeyboardInterrupt: the client interrupted; only in the interpreter's thread
         """
-        mine = threading.get_ident() == self.owner
         with self._changed:
-            self._reading = mine
-            try:
-                while not self._lines and not self._ended and not (mine and self._interrupted):
-                    self._changed.wait()
-                if mine and self._interrupted:
-                    self._interrupted = False
-                    raise KeyboardInterrupt
-                return self._lines.popleft() + "\n" if self._lines else ""
-            finally:
-                self._reading = False
+            if threading.get_ident() == self.owner:
+                self._wait_for(lambda: self._lines or self._ended)
+            else:
+                self._changed.wait_for(lambda: self._lines or self._ended)
+            return self._lines.popleft() + "\n" if self._lines else ""
+
+    def _wait_for(self, condition: Callable[[], Any]) -> None:
+        """Let the interpreter wait for a condition or an interrupt; called with the lock.
+
+        :raises KeyboardInterrupt: the client interrupted
+        """
+        self._idle = True
+        try:
+            self._changed.wait_for(lambda: condition() or self._interrupted)
+        finally:
+            self._idle = False
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
 
     def write(self, text: str) -> int:
-        """Queue text for the client; in the interpreter's thread wait while much is queued already."""
+        """Queue text for the client; in the interpreter's thread wait while much is queued already.
+
+        :raises SystemExit: the session of this thread has ended; what it prints is not for the next one
+        """
+        own = getattr(_here, "terminal", None)
+        if own is not None and own._over:
+            raise SystemExit
         data = text.encode("utf-8", "replace").replace(b"\n", self._newline)
         with self._changed:
             if threading.get_ident() == self.owner:
-                while len(self._output) > _ENOUGH and not self._ended and not self._interrupted:
-                    self._changed.wait()
+                self._wait_for(lambda: len(self._output) <= _ENOUGH or self._over)
             if len(self._output) + len(data) <= _TOO_MUCH:
                 self._output += data
                 self._losing = False
@@ -134,12 +154,26 @@ class Terminal(io.TextIOBase):
         self._wake()
         return len(text)
 
+    def adopt_thread(self) -> None:
+        """Make the present thread that of the interpreter."""
+        self.owner = threading.get_ident()
+        _here.terminal = self
+        if _raise_later is None:
+            sys.settrace(self._trace)
+
+    def _trace(self, frame: Any, event: str, argument: Any) -> Any:
+        """Look for an interrupt at each line: for interpreters that cannot raise something in another thread."""
+        if self._pending and frame.f_code.co_filename == "<console>":
+            self._pending = False
+            raise KeyboardInterrupt
+        return self._trace
+
     @contextlib.contextmanager
     def waiting_for(self, waiter: Waiter) -> Iterator[None]:
         """Let an interrupt, and the end of the session, end the waiting for a result."""
         with self._changed:
             self._waiter = waiter
-            if self._ended:
+            if self._over:
                 waiter.raise_exception(SystemExit())
         try:
             yield
@@ -160,16 +194,25 @@ class Terminal(io.TextIOBase):
         with self._changed:
             if self._waiter is not None:
                 self._waiter.raise_exception(KeyboardInterrupt())
-            elif self._reading:
+            elif self._idle:
                 self._interrupted = True
                 self._changed.notify_all()
-            else:
-                _raise_in(self.owner, KeyboardInterrupt)
+            elif _raise_later is None:
+                self._pending = True
+            elif self.owner is not None:
+                _raise_later(ctypes.c_ulong(self.owner), ctypes.py_object(KeyboardInterrupt))
 
     def end(self) -> None:
-        """No more input comes; what waits for input or a result ends."""
+        """No more input comes."""
         with self._changed:
             self._ended = True
+            self._changed.notify_all()
+
+    def leave(self) -> None:
+        """The client is gone, or not wanted any more: whatever the interpreter does ends."""
+        self.interrupt()
+        with self._changed:
+            self._ended = self._over = True
             if self._waiter is not None:
                 self._waiter.raise_exception(SystemExit())
             self._changed.notify_all()
@@ -190,10 +233,3 @@ class Terminal(io.TextIOBase):
         with self._changed:
             if len(self._output) + len(data) <= _TOO_MUCH:
                 self._output += data
-
-
-def _raise_in(thread: int | None, kind: type) -> None:
-    """Raise an exception in a thread as soon as it runs Python code; does nothing on interpreters that cannot."""
-    function = getattr(getattr(ctypes, "pythonapi", None), "PyThreadState_SetAsyncExc", None)
-    if thread is not None and function is not None:
-        function(ctypes.c_ulong(thread), ctypes.py_object(kind))

@@ -126,7 +126,7 @@ class Console(Module):
             self._post((ConsoleEvent(ConsoleEvent.LEFT),))
 
     def _interpret(self, terminal: Terminal) -> None:
-        terminal.owner = threading.get_ident()
+        terminal.adopt_thread()
         session = Session(self.server, self.container, self._spared, self._post, self._loop_thread, terminal)
         self._sessions[terminal] = session
         banner = f"{inspect.getdoc(type(self))}\nPython {sys.version.split()[0]} on {sys.platform}"

@@ -110,7 +110,7 @@ def open_client(server):
     """Come as soon as the console is free, and wait for the prompt."""
     deadline = time.monotonic() + WAIT
     while True:
-        with Client(server.console_port) as found:
+        with contextlib.suppress(ConnectionRefusedError), Client(server.console_port) as found:
             found.seen = found.read_some()
             if "in use" not in found.seen:
                 found.until(PROMPT)
@@ -290,7 +290,14 @@ def test_a_client_that_leaves_the_debugger_open_stops_nothing(server, client):
 
 
 @pytest.mark.parametrize("key", [b"\x03", b"\xff\xf4", b"\xff\xf3"])
-@pytest.mark.parametrize("busy", ["execute(container.wait_with_timeout(None))", "while True: pass"])
+@pytest.mark.parametrize(
+    "busy",
+    [
+        "execute(container.wait_with_timeout(None))",
+        # PyPy looks for interrupts at each new line only.
+        pytest.param("while True: pass", marks=pytest.mark.skipif(sys.implementation.name == "pypy", reason="not on PyPy")),
+    ],
+)
 def test_an_interrupt_ends_what_is_waited_for(client, key, busy):
     client.send("print('begun')\r\n" + busy + "\r\n" + "\r\n" * busy.startswith("while"))
     client.until("begun\n" + PROMPT)
@@ -397,7 +404,8 @@ def test_the_console_can_be_behind_tls(tmp_path):
         "certificate": made.certificate,
     }
     with Server(tmp_path, **config):
-        context = ssl.create_default_context(cafile=authority.certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(authority.certificate)
         with Client(port, context) as client:
             client.until(PROMPT)
             assert client.ask("6 * 7") == "42\n" + PROMPT
