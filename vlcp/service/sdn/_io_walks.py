@@ -11,7 +11,7 @@ from typing import Any, Callable, Hashable, List, Optional, Tuple
 from vlcp.service.sdn._flows.fields import parse_mac
 from vlcp.service.sdn._flows.view import NetRecord, PortRecord
 from vlcp.service.sdn._io_ports import Bridge
-from vlcp.service.sdn._routers import _routers_of
+from vlcp.service.sdn._routers import router_keys_of
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
 from vlcp.utils.networkmodel import PhysicalPort
 
@@ -92,7 +92,7 @@ def _neighbours(subnet_key: str, walk: Walk, save: Save) -> List[str]:
         return []
     _follow_network(subnet, walk, save)
     found: List[str] = []
-    for router_key in _routers_of(subnet, walk, save):
+    for router_key in router_keys_of(subnet, walk, save):
         router = _follow(router_key, walk, save)
         for port_reference in router.interfaces.dataset() if router is not None else ():
             port = _follow(port_reference.getkey(), walk, save)

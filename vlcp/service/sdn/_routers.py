@@ -79,7 +79,7 @@ def reach(key: str, value: Any, walk: Walk, save: Save) -> Dict[str, List[Any]]:
     found: Dict[str, List[Any]] = {}
     for reference in () if value is None else value.subnets.dataset():
         subnet = follow(reference.getkey(), walk, save)
-        for router_key in () if subnet is None else _routers_of(subnet, walk, save):
+        for router_key in () if subnet is None else router_keys_of(subnet, walk, save):
             if router_key not in found:
                 found[router_key] = _subnets_of(router_key, walk, save)
     return found
@@ -96,7 +96,7 @@ def _subnets_of(router_key: str, walk: Walk, save: Save) -> List[Any]:
     return found
 
 
-def _routers_of(subnet: Any, walk: Walk, save: Save) -> Iterable[str]:
+def router_keys_of(subnet: Any, walk: Walk, save: Save) -> Iterable[str]:
     """Return the keys of the routers of a subnet. The map of a subnet changes with each of its ports; only external
     subnets need it, which may be in several routers."""
     if getattr(subnet, "isexternal", False):
