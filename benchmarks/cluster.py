@@ -1,7 +1,7 @@
 """1,000 ports over 10 VXLAN networks on 3 hypervisors with each store: created, changed and deleted, with CPU and memory.
 
 Times run from the first API call to the last acknowledged flow on every hypervisor; each of them gets a flow for every port. The
-ports are created and deleted with 500 in a call. Processor seconds and memory are those of the controllers, in their order.
+ports are created and deleted with 250 in a call. Processor seconds and memory are those of the controllers, in their order.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from typing import Any
@@ -21,6 +22,15 @@ SECONDS = 4
 ROUNDS = 3
 BODY = b"Hello, world"
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+VARIED = """
+local n = 0
+request = function()
+  n = n + 1
+  return wrk.format("GET", "/?n=" .. n, {
+    ["Host"] = "127.0.0.1", ["Accept"] = "text/html,application/xhtml+xml", ["Accept-Language"] = "en-US,en;q=0.5",
+    ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64)", ["Cookie"] = "session=" .. n, ["X-Request-Id"] = tostring(n)})
+end
+"""
 
 
 def serve_vlcp(port: int) -> None:
@@ -87,24 +97,37 @@ def wait_for(port: int) -> None:
     raise TimeoutError(f"nothing listens on port {port}")
 
 
-def load_with_wrk(port: int) -> float:
-    """Return requests a second as wrk counts them."""
+def load_with_wrk(port: int, varied: bool) -> float:
+    """Return requests a second as wrk counts them.
+
+    :param varied: requests as of browsers, no two of them alike; else the same short one again and again
+    """
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}", f"http://127.0.0.1:{port}/"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if varied:
+            script.write(VARIED)
+            script.flush()
+            command[1:1] = ["-s", script.name]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in text or "Socket errors" in text:
         raise RuntimeError(f"the server failed under load: {text}")
     return float(re.search(r"Requests/sec:\s+([0-9.]+)", text).group(1))
 
 
-def load_with_threads(port: int) -> float:
-    """Return requests a second of a few threads with blocking sockets; slower than wrk, the same for both servers."""
+def load_with_threads(port: int, varied: bool) -> float:
+    """Return requests a second of a few threads with blocking sockets; slower than wrk, the same for both servers.
+
+    :param varied: each request has a query and a cookie of its own
+    """
     counts = [0] * CONNECTIONS
     end = time.monotonic() + SECONDS
 
     def ask(index: int) -> None:
         with socket.create_connection(("127.0.0.1", port)) as connection:
             while time.monotonic() < end:
-                connection.sendall(REQUEST)
+                mark = b"%d.%d" % (index, counts[index])
+                own = REQUEST.replace(b"/ ", b"/?n=" + mark + b" ", 1)[:-2] + b"Cookie: session=" + mark + b"\r\n\r\n"
+                connection.sendall(own if varied else REQUEST)
                 data = b""
                 while not data.endswith(BODY):
                     data += connection.recv(4096)
@@ -148,32 +171,37 @@ class Running:
         self.process.wait()
 
 
-def measure(name: str) -> tuple[float, float]:
+def measure(name: str, varied: bool) -> tuple[float, float]:
     """Return (requests a second, requests a second of processor time) of one server."""
     load = load_with_wrk if shutil.which("wrk") else load_with_threads
     with Running(name) as server:
         used, begin = cpu_seconds(server.process.pid), time.monotonic()
-        rate = load(server.port)
+        rate = load(server.port, varied)
         used = cpu_seconds(server.process.pid) - used
         return rate, rate * (time.monotonic() - begin) / used
 
 
 def run() -> list[dict[str, Any]]:
     """Measure both servers in turns and return the best round of each."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in SERVERS}
+    found: dict[tuple[str, bool], list[tuple[float, float]]] = {
+        (name, varied): [] for varied in (False, True) for name in SERVERS
+    }
     affinity = os.sched_getaffinity(0)
     try:
         pin(1)
         for _ in range(ROUNDS):
-            for name in SERVERS:
-                found[name].append(measure(name))
+            for key in found:
+                found[key].append(measure(*key))
     finally:
         os.sched_setaffinity(0, affinity)
     rows = []
-    for index, unit in enumerate(("requests/s", "requests/CPU s")):
-        ours, peers = (max(round_[index] for round_ in found[name]) for name in ("vlcp", "aiohttp"))
-        name = f"HTTP GET through Dispatcher, {CONNECTIONS} connections"
-        rows.append({"name": name, "value": ours, "unit": unit, "peer": "aiohttp", "peer_value": peers, "ratio": ours / peers})
+    for varied, kind in ((False, "the same request"), (True, "varied requests")):
+        for index, unit in enumerate(("requests/s", "requests/CPU s")):
+            ours, peers = (max(round_[index] for round_ in found[name, varied]) for name in ("vlcp", "aiohttp"))
+            name = f"HTTP GET through Dispatcher, {CONNECTIONS} connections, {kind}"
+            rows.append(
+                {"name": name, "value": ours, "unit": unit, "peer": "aiohttp", "peer_value": peers, "ratio": ours / peers}
+            )
     return rows
 
 

@@ -252,7 +252,7 @@ def test_what_is_given_up_while_it_reads_is_not_written_although_others_of_the_s
         await store.set("first", 1)
         await quiet(container)
         client, inner.client = inner.client, Slow()
-        batches, updates = Batches(container, inner._run, 1, 10), []
+        batches, updates = Batches("redis", container, inner._run, 1, 10), []
         calls = [outcome("first", 5), outcome("short", 0.7), outcome("long", 5)]
         results = await container.execute_all([*calls])
         inner.client = client

@@ -6,7 +6,6 @@ import csv
 import pathlib
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -86,6 +85,6 @@ def test_every_message_that_is_complete_when_empty_is_parsed_into_its_own_type(v
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_definitions_are_imported_quickly(version):
-    started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", f"import vlcp.protocol.openflow.defs.{version}"], check=True)
-    assert time.perf_counter() - started < 1.5
+    program = f"import time, vlcp.protocol.openflow.defs.{version}; print(time.process_time())"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert float(done.stdout) < 1.5, "seconds of the processor"

@@ -24,7 +24,7 @@ SPARE = 3
 FEW, MANY = 4, 100
 A_MINUTE = 200
 CREATED_S = {"sqlite": 3, "redis": 3, "zookeeper": 8}
-SLOWER = 3
+SLOWER = 5
 """How much slower than alone on the machine the tests may be."""
 
 

@@ -6,8 +6,9 @@ import time
 
 import pytest
 from support.forwarding import address_outside, route_back, routed_outside, wait_carrier
-from support.networks import api, settle
-from support.routing import remove_router
+from support.networks import add_physical, api, reaches, settle
+from support.routing import CONFIG as ROUTED
+from support.routing import add_routed, add_routed_endpoint, add_router, remove_router
 from support.storedkeys import stored_keys, wait_until_left
 
 from vlcp.lab._shell import run, wait_until
@@ -145,3 +146,43 @@ def test_everything_is_gone_after_removal_in_reverse_order(make_lab):
     wait_until_left(lab, keys)
     settle(lab)
     wait_until(lambda: [host.dump_flows() for host in lab.hosts.values()] == flows, 5, "removal of all flows")
+
+
+def test_a_forwarding_node_whose_tunnel_is_gone_is_not_used(make_lab):
+    lab = make_lab(hosts=3, outside="native", forward=2, network="vxlan", config=FAST)
+    end = routed_outside(lab)["hv3"]
+    route_back(lab, "hv1", "hv2")
+    assert reaches_out(lab, end)
+    time.sleep(1)
+    active = wait_carrier(lab, "hv3", "hv1", "hv2")
+    other = "hv2" if active == "hv1" else "hv1"
+    route_back(lab, other)
+    lab.hosts[active].vsctl("remove", "Interface", "vxlan0", "options", "local_ip")
+    wait_carrier(lab, "hv3", other, within_s=20)
+    assert reaches_out(lab, end)
+
+
+def test_networks_of_one_kind_and_several_ports_are_joined_by_a_node_that_has_them_all(make_lab):
+    forwarding = {f"module.{name}.enable_router_forward": True for name in ("ioprocessing", "l3router")}
+    lab = make_lab(hosts=3, config={**ROUTED, **CONFIG, **forwarding})
+    first, second, third = lab.hosts.values()
+    cables = [(first, "trunk1", second, "trunk1"), (first, "aside0", first, "aside1")]
+    for one, name, other, peer in cables:
+        run(["ip", "link", "add", name, "netns", one.namespace, "type", "veth", "peer", "name", peer, "netns", other.namespace])
+        for host, port in ((one, name), (other, peer)):
+            run(["ip", "-n", host.namespace, "link", "set", port, "up"])
+        one.vsctl("add-port", "br0", name)
+    second.vsctl("add-port", "br0", "trunk1")
+    add_physical(lab, "vlan", vlanrange=[[100, 199]])
+    api(lab, "createphysicalport", physicalnetwork="phys", name="aside0")
+    api(lab, "createphysicalnetwork", type="vlan", id="more", vlanrange=[[100, 199]])
+    api(lab, "createphysicalport", physicalnetwork="more", name="trunk1")
+    for network, physical, cidr in (("red", "phys", "192.168.1.0/24"), ("blue", "more", "192.168.2.0/24")):
+        add_routed(lab, network, cidr, physical)
+    add_router(lab, "r", "red", "blue")
+    red, blue = add_routed_endpoint(lab, "red3", "red", "hv3"), add_routed_endpoint(lab, "blue2", "blue", "hv2")
+    near = add_routed_endpoint(lab, "blue1", "blue", "hv1")
+    settle(lab)
+    for one, other in ((red, blue), (red, near), (near, red), (blue, red)):
+        assert reaches(one, other), (one.plan.name, other.plan.name)
+        assert one.ping(other.address, 10, interval_s=0.02).lost == 0, (one.plan.name, other.plan.name)

@@ -23,7 +23,7 @@ CONFIG = {
     "module.l3router.addressinfo_discover_update_time": 4,
 }
 NODES = {"redis": 1, "zookeeper": 3}
-OFTEN = {("the store dies", "zookeeper"), ("the active node is cut off from the store", "redis"), ("a switch dies", "redis")}
+OFTEN = {("the store dies", "zookeeper"), ("the active node is cut off from the store", "redis"), ("a trunk is cut", "redis")}
 """Cases that every run tests; the others are left to ``make soak``."""
 OUTAGE_S = 9
 """Longer than the time after which offers and addresses expire."""
@@ -47,6 +47,7 @@ FAULTS = [
     Fault("the active node is cut off from the store", (("partition", "active", "db"),), (("heal", "active", "db"),)),
     Fault("the active node's controller dies", (("kill-controller", "active"),), (("start-controller", "active"),)),
     Fault("connections are reset", (("reset-db", "hv1"), ("reset-db", "hv2"), ("reset-db", "hv3")), (), 2),
+    Fault("a trunk is cut", (("partition", "active", "underlay"),), (("heal", "active", "underlay"),), 6, 2),
     Fault("a switch dies", (("kill-switch", "active"),), (("start-switch", "active"),), 6, 5),
 ]
 

@@ -81,7 +81,10 @@ def back_to(server, before, timeout_s=60):
 
 
 def assert_no_growth(before, after, events, objects_each):
-    """Compare counts; ``objects_each`` is how many objects may stay for each event."""
+    """Compare counts; ``objects_each`` is how many objects may stay for each event.
+
+    The resident memory has no exact value: how far the heap is cut up depends on what happened at the same time.
+    """
     grown = {name: (before[name], after[name]) for name in EXACT if after[name] > before[name]}
     assert grown == {}
     assert after["objects"] - before["objects"] <= 300 + objects_each * events, (before, after)
@@ -100,7 +103,8 @@ def test_reconnects_of_switches_and_http_clients_leave_nothing(tmp_path, modules
     seed = random.randrange(10**6)
     with Server(tmp_path, modules) as server:
         idle = counts(server)
-        come_and_go(400, server.openflow_port, server.port, told, seed)
+        # What switches without their database wait for is at its most in the middle of the long run.
+        come_and_go(max(400, count // 6), server.openflow_port, server.port, told, seed)
         before = back_to(server, idle)
         begin = time.monotonic()
         come_and_go(count, server.openflow_port, server.port, told, seed + 1)

@@ -53,7 +53,7 @@ class RedisServer:
     def __exit__(self, *exc: Any) -> None:
         self.stop(signal.SIGKILL)
 
-    def start(self, timeout_s: float = 10) -> None:
+    def start(self, timeout_s: float = 30) -> None:
         """Start the process and return when it answers.
 
         :raises AssertionError: it ended or does not answer in time; the message has the log's end

@@ -190,9 +190,13 @@ class Ensemble:
         deadline = time.monotonic() + _STARTING_SECONDS
         for node in self.nodes:
             while node.process is not None and not node.ready():
-                if time.monotonic() > deadline or node.process.poll() is not None:
+                if time.monotonic() > deadline:
                     raise TimeoutError("server on port %d does not serve: %s" % (node.port, node.directory / "log"))
                 time.sleep(0.05)
+                if node.process.poll() is not None:
+                    # While it was down somebody's outgoing connection may have got its port, for a moment.
+                    time.sleep(0.5)
+                    node.start()
 
     def stop(self, kill: bool = False) -> None:
         """End all servers."""

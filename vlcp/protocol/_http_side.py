@@ -123,7 +123,7 @@ class Side:
 
     def set_deadline(self, seconds: Optional[float], reason: str = "") -> None:
         """Drop the connection ``seconds`` from now unless another deadline is set before; None for no deadline."""
-        self.deadline = None if seconds is None else self.now + seconds
+        self.deadline = None if seconds is None else self.connection.scheduler.current_time + seconds
         self.deadline_reason = reason
 
     def close_gate(self) -> List[HttpInputGate]:

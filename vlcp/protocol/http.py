@@ -237,7 +237,10 @@ class Http(Protocol):
 
         Else it is sent as an event.
         """
-        return any(offer(event) for offer in servers_of(event.connection.scheduler))
+        for offer in event.connection.scheduler.__dict__.get("http_servers", ()):  # noqa: SIM110 - faster
+            if offer(event):
+                return True
+        return False
 
     def start_response(
         self, connection: Any, xid: int, status: Any, headers: Any, outputstream: Any, disabledeflate: bool = False

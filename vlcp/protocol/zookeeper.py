@@ -14,12 +14,24 @@ from namedstruct.namedstruct import ParseError
 
 from vlcp.config import defaultconfig
 from vlcp.event.connection import ConnectionResetException, ConnectionWriteEvent
-from vlcp.event.event import Event, withIndices
 from vlcp.event.future import Future
 from vlcp.event.pqueue import CBQueue
 from vlcp.protocol._wire import jute
 from vlcp.protocol._wire.jute import Call, Reader
 from vlcp.protocol._zookeeper_batch import Batch, Wire, as_call
+from vlcp.protocol._zookeeper_events import (
+    ZooKeeperConnectionStateEvent,
+    ZooKeeperException,
+    ZooKeeperHandshakeEvent,
+    ZooKeeperMessageEvent,
+    ZooKeeperProtocolException,
+    ZooKeeperRequestTooLargeException,
+    ZooKeeperResponseEvent,
+    ZooKeeperRetryException,
+    ZooKeeperSessionExpiredException,
+    ZooKeeperWatcherEvent,
+    ZooKeeperWriteEvent,
+)
 from vlcp.protocol.protocol import Protocol
 from vlcp.utils.zookeeper import ZOO_CREATE_SESSION_OP, parse_reply
 
@@ -46,82 +58,6 @@ _WATCH = struct.Struct(">ii")
 _XID_OF_KIND = {jute.PING: jute.PING_XID, jute.AUTH: jute.AUTH_XID, jute.SETWATCHES: jute.SETWATCHES_XID}
 _CHUNK = 256
 "Requests that are written at once"
-
-
-@withIndices("state", "connection", "connmark", "createby")
-class ZooKeeperConnectionStateEvent(Event):
-    """A connection came up, went down, or could not be made."""
-
-    UP = "up"
-    DOWN = "down"
-    NOTCONNECTED = "notconnected"
-
-
-@withIndices("connection", "connmark", "createby")
-class ZooKeeperMessageEvent(Event):
-    """A packet came; attribute ``message``."""
-
-
-@withIndices("xid")
-class ZooKeeperResponseEvent(ZooKeeperMessageEvent):
-    """The response to a request of :meth:`ZooKeeper.async_requests`."""
-
-
-@withIndices("type", "state", "path")
-class ZooKeeperWatcherEvent(ZooKeeperMessageEvent):
-    """A watch fired; ``path`` is bytes."""
-
-
-@withIndices()
-class ZooKeeperHandshakeEvent(ZooKeeperMessageEvent):
-    """The response to the connect request."""
-
-
-class ZooKeeperProtocolException(Exception):
-    """The server broke the protocol."""
-
-
-class ZooKeeperException(Exception):
-    """A request cannot be carried out."""
-
-
-class ZooKeeperRetryException(ZooKeeperException):
-    """The connection was not up, or went down, before the request was sent: it may be repeated.
-
-    :param responses: what was answered of the extra packets before
-    """
-
-    def __init__(self, text: str, responses: Sequence[Any] = ()) -> None:
-        super().__init__(text)
-        self.responses = responses
-
-
-class ZooKeeperSessionExpiredException(ZooKeeperException):
-    """The server does not know the session any more, which a connection wanted to go on with."""
-
-
-class ZooKeeperRequestTooLargeException(ZooKeeperException, ValueError):
-    """A request is longer than servers accept; they would drop the connection, so it is not sent.
-
-    The value is at fault: whoever called an API can divide the call.
-    """
-
-
-@withIndices("priority")
-class ZooKeeperWriteEvent(ConnectionWriteEvent):
-    """Send requests: ``indexes`` of ``batch``, or else plain ``data``."""
-
-    LOW = 0
-    MIDDLE = 1
-    HIGH = 2
-    data = b""
-    batch: Optional[Batch] = None
-    indexes: Sequence[int] = ()
-
-    @property
-    def rank(self) -> int:
-        """Place in the write queue: the smallest goes first."""
-        return -self.priority
 
 
 @defaultconfig

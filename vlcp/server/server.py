@@ -163,7 +163,7 @@ class Server(Configurable):
 
     async def _until_the_end(self) -> None:
         try:
-            await self._starter.wait_with_timeout(None)
+            await StopRequest.createMatcher()
         finally:
             self.announce(STOPPING)
 

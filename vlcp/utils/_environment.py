@@ -86,7 +86,8 @@ class Environment(SessionPart, RequestPart):
         :param replace: remove earlier ones of this name
         :raises ValueError: the head was sent already
         """
-        self._check_not_sent()
+        if self.closed or self._stream is not None:
+            self._check_not_sent()
         name = key if isinstance(key, bytes) else key.encode("latin-1")
         content = value if isinstance(value, bytes) else value.encode(self.encoding)
         if replace and self._headers:
@@ -223,7 +224,8 @@ class Environment(SessionPart, RequestPart):
 
     def outputdata(self, data: Data) -> None:
         """Send ``data`` as the whole body."""
-        self._check_not_sent()
+        if self.closed or self._stream is not None:
+            self._check_not_sent()
         self._respond(data if isinstance(data, bytes) else data.encode(self.encoding))
         self.closed = True
 

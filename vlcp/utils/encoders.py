@@ -6,6 +6,8 @@ import codecs
 import zlib
 from typing import Any, Callable, Optional
 
+from vlcp.utils.gzipheader import gzip_header, gzip_trailer
+
 Encoder = Callable[[Any, bool], Any]
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -53,10 +55,29 @@ def deflate_decoder(wbits: Optional[int] = None) -> Encoder:
 def gzip_encoder(fname: str = "tmp", level: int = 9) -> Encoder:
     """Return an encoder to the gzip format.
 
-    :param fname: kept for callers that name a file; the name is not stored
+    :param fname: name that is stored for who unpacks the data as a file; ``'tmp'`` or empty stores none
     :param level: 0 to 9
+    :raises ValueError: the name cannot be stored
     """
-    return _compressor(zlib.compressobj(level, zlib.DEFLATED, _GZIP))
+    if fname in ("", "tmp"):
+        return _compressor(zlib.compressobj(level, zlib.DEFLATED, _GZIP))
+    return _NamedGzip(fname, level)
+
+
+class _NamedGzip:
+    """Compresses pieces of data as a file with a name."""
+
+    def __init__(self, fname: str, level: int) -> None:
+        self._head = gzip_header(fname)
+        self._compress = _compressor(zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS))
+        self._crc = self._size = 0
+
+    def __call__(self, data: bytes, is_eof: bool) -> bytes:
+        head, self._head = self._head, b""
+        self._crc = zlib.crc32(data, self._crc)
+        self._size += len(data)
+        packed = head + self._compress(data, is_eof)
+        return packed + gzip_trailer(self._crc, self._size) if is_eof else packed
 
 
 def gzip_decoder() -> Encoder:

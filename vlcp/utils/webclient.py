@@ -129,8 +129,7 @@ class WebClient(Configurable):
         :param timeout: seconds for each request until its head is there, connecting included; None for no limit
         :param datagen: coroutine that writes the stream ``request.data``; ended when there is no response
         :param cafile: file of trusted certificates; None for the setting
-        :param key: private key file for a certificate of the client
-        :param certificate: certificate file of the client
+        :param key: private key file for ``certificate``, the certificate file of the client
         :param followredirect: follow redirects and return the last response
         :param autodecompress: ask for a compressed body, and decompress it
         :param allowcookies: None for what the constructor said
@@ -142,8 +141,8 @@ class WebClient(Configurable):
         """
         given = {"ignorewebexception": ignorewebexception, "timeout": timeout, "followredirect": followredirect}
         given.update(cafile=cafile, key=key, certificate=certificate, autodecompress=autodecompress, allowcookies=allowcookies)
-        with_cookies = self.allowcookies if allowcookies is None else allowcookies
-        options = _Options(timeout, cafile or self.cafile, key, certificate, autodecompress, with_cookies)
+        cookies = self.allowcookies if allowcookies is None else allowcookies
+        options = _Options(timeout, cafile or self.cafile, key, certificate, autodecompress, cookies)
         response = await self._follow(container, request, options, datagen, given)
         return response if ignorewebexception else _checked(response)
 

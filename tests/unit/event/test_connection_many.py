@@ -6,7 +6,6 @@ import gc
 import resource
 import subprocess
 import sys
-import time
 
 import pytest
 from support.poller import run_scheduler
@@ -62,9 +61,8 @@ def test_ten_thousand_connections_are_open_at_once_and_all_are_served():
     gc.collect()
     resource.setrlimit(resource.RLIMIT_NOFILE, (NEEDED, hard))
     try:
-        begin = time.monotonic()
-        run_scheduler(serve_crowd)
-        assert time.monotonic() - begin < 20
+        # 4 seconds on an idle machine; the tests beside this one may take most of a busy one.
+        run_scheduler(serve_crowd, 90)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

@@ -2,116 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pathlib
 import shutil
 import struct
 import subprocess
-import tempfile
 
 import pytest
 from support import fakeswitch
 from support.fakeswitch import FakeSwitch
-from support.poller import run_scheduler
+from support.ofswitch import dummy_switch, talk
 
 import vlcp.protocol.openflow.defs.openflow13 as of
-from vlcp.event.connection import TcpServer
-from vlcp.protocol.openflow.openflow import (
-    Openflow,
-    OpenflowAsyncMessageEvent,
-    OpenflowConnectionStateEvent,
-    OpenflowErrorResultException,
-)
+from vlcp.protocol.openflow.openflow import OpenflowAsyncMessageEvent, OpenflowErrorResultException
 
 pytestmark = pytest.mark.skipif(shutil.which("ovs-vswitchd") is None, reason="Open vSwitch is not installed")
-SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-
-
-class Switch:
-    """One ovs-vswitchd with bridge ``br0`` and dummy ports p1 to p3, in a directory of its own."""
-
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.directory = directory
-        names = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR")
-        self.environment = {**os.environ, **dict.fromkeys(names, str(directory))}
-        self.processes: list[subprocess.Popen] = []
-
-    def run(self, *command: str) -> str:
-        """Run a command of Open vSwitch and return its output."""
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def vsctl(self, *command: str) -> str:
-        """Run ovs-vsctl on this database."""
-        return self.run("ovs-vsctl", f"--db=unix:{self.directory}/db.sock", "--timeout=20", *command)
-
-    def start(self) -> None:
-        """Start both daemons and make the bridge."""
-        self.run("ovsdb-tool", "create", f"{self.directory}/conf.db", SCHEMA)
-        self._daemon("ovsdb-server", f"{self.directory}/conf.db", f"--remote=punix:{self.directory}/db.sock")
-        self.vsctl("--retry", "--no-wait", "init")
-        self._daemon("ovs-vswitchd", f"unix:{self.directory}/db.sock", "--enable-dummy=override")
-        ports: list[str] = []
-        for number in (1, 2, 3):
-            ports += ["--", "add-port", "br0", f"p{number}"]
-            ports += ["--", "set", "Interface", f"p{number}", "type=dummy", f"ofport_request={number}"]
-        bridge = ["add-br", "br0", "--", "set", "Bridge", "br0", "datapath_type=dummy", "fail-mode=secure"]
-        self.vsctl(*bridge, "other-config:datapath-id=00000000000000ab", *ports)
-
-    def _daemon(self, name: str, *arguments: str) -> None:
-        log = f"--log-file={self.directory}/{name}.log"
-        control = f"--unixctl={self.directory}/{name}.ctl"
-        self.processes.append(
-            subprocess.Popen(
-                [name, *arguments, log, control], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
-        )
-
-    def stop(self) -> None:
-        """End both daemons."""
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            process.kill()
 
 
 @pytest.fixture(scope="module")
 def switch():
-    # Paths of sockets must be short.
-    with tempfile.TemporaryDirectory(prefix="of") as directory:
-        running = Switch(pathlib.Path(directory))
-        try:
-            running.start()
-            yield running
-        finally:
-            running.stop()
-
-
-def talk(switch: Switch, conversation):
-    """Run ``conversation(container, connection)`` on a connection that br0 has made to us."""
-
-    async def main(container):
-        protocol = Openflow()
-        server = TcpServer("tcp://127.0.0.1:0/", protocol, container.scheduler)
-        up = OpenflowConnectionStateEvent.createMatcher(state=OpenflowConnectionStateEvent.CONNECTION_SETUP, createby=protocol)
-        server.start()
-        while not server.listening:
-            await container.wait_with_timeout(0.01)
-        target = f"tcp:127.0.0.1:{server.localaddr[1]}"
-        switch.vsctl("--no-wait", "set-controller", "br0", target, "--", "set", "Controller", "br0", "max_backoff=1000")
-        connection = (await up).connection
-        try:
-            return await conversation(container, connection)
-        finally:
-            switch.vsctl("--no-wait", "del-controller", "br0")
-            await server.shutdown()
-            await connection.shutdown(True)
-
-    return run_scheduler(main, 20)
+    with dummy_switch() as running:
+        yield running
 
 
 def flow(**fields):
@@ -257,7 +166,8 @@ def test_a_packet_of_a_real_switch_arrives_with_its_registers(switch):
         await connection.protocol.batch([rule], connection, container)
         packet = bytes.fromhex("0200000000020200000000010806") + bytes(46)
         matcher = OpenflowAsyncMessageEvent.createMatcher(of.OFPT_PACKET_IN, connection=connection, cookie=0x77)
-        switch.run("ovs-appctl", "-t", f"{switch.directory}/ovs-vswitchd.ctl", "netdev-dummy/receive", "p1", packet.hex())
+        switch.appctl("revalidator/purge")
+        switch.appctl("netdev-dummy/receive", "p1", packet.hex())
         message = (await matcher).message
         fields = message.match.oxm_fields
         return packet == message.data, of.get_oxm(fields, of.OXM_OF_IN_PORT), of.get_oxm(fields, of.NXM_NX_REG4)

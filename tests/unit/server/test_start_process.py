@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import shlex
 import signal
 import socket
@@ -53,7 +54,7 @@ def start(tmp_path):
     (tmp_path / "probe.py").write_text(PROBE)
     running = []
 
-    def begin(*arguments, **variables):
+    def begin(*arguments, preexec_fn=None, **variables):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), **variables}
         process = subprocess.Popen(
             [sys.executable, "-m", "vlcp.start", *map(str, arguments)],
@@ -63,6 +64,7 @@ def start(tmp_path):
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=preexec_fn,
         )
         running.append(process)
         return process
@@ -146,6 +148,40 @@ def test_a_wrong_logging_configuration_is_told_in_one_line(start, tmp_path):
     (tmp_path / "bad.conf").write_text("server.logging = {'root': {'handlers': ['nothing']}}\n")
     status, output = finish(start("-f", "bad.conf", MANAGER))
     assert status == 1 and output.count("\n") == 1 and "cannot configure logging" in output
+
+
+LOGGING = """\
+[loggers]
+keys = root
+[handlers]
+keys = file
+[formatters]
+keys = short
+[logger_root]
+level = INFO
+handlers = file
+[handler_file]
+class = FileHandler
+formatter = short
+args = ("by-file.log",)
+[formatter_short]
+format = %(levelname)s|%(name)s|%(message)s
+"""
+
+
+def test_a_file_configures_logging_and_the_limit_of_open_files_is_raised(start, tmp_path):
+    (tmp_path / "logging.ini").write_text(LOGGING)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(700, hard) if hard != resource.RLIM_INFINITY else 700
+    (tmp_path / "vlcp.conf").write_text(f"server.loggingconfig = 'logging.ini'\nserver.ulimitn = {wanted}\n")
+    process = start("-f", "vlcp.conf", "probe.Probe", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard)))
+    read_until(process, "running")
+    log = tmp_path / "by-file.log"
+    wait_for(lambda: "INFO|vlcp.server._loader|module probe is loaded" in log.read_text())
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0] == wanted
+    process.send_signal(signal.SIGTERM)
+    status, output = finish(process)
+    assert status == 0 and "ended in order" in output and "vlcp.server" not in output
 
 
 def test_a_module_that_cannot_be_started_ends_the_process_with_the_reason(start):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import subprocess
 
 import pytest
 from hypothesis import given, settings
@@ -169,3 +171,37 @@ def test_encoders_and_decoders_undo_each_other_piece_by_piece(pieces):
             middle = len(packed) // 2
             text += to_text(decode(packed[:middle], False), False) + to_text(decode(packed[middle:], last), last)
         assert text == "".join(pieces)
+
+
+def test_a_gzip_encoder_stores_the_name_of_the_file(tmp_path):
+    encode = encoders.gzip_encoder("näme.txt")
+    data = encode(b"one ", False) + encode(b"", False) + encode(b"two", True)
+    assert gzip.decompress(data) == b"one two"
+    (tmp_path / "x.gz").write_bytes(data)
+    subprocess.run(["gzip", "-d", "-N", "x.gz"], cwd=tmp_path, check=True)
+    assert [(path.name.encode(errors="surrogateescape"), path.read_bytes()) for path in tmp_path.iterdir()] == [
+        ("näme.txt".encode("latin-1"), b"one two")
+    ]
+    with pytest.raises(ValueError, match="NUL"):
+        encoders.gzip_encoder("a\0b")
+
+
+@pytest.mark.parametrize("size", [0, 1, 100000])
+def test_encoders_and_decoders_undo_each_other_however_the_data_is_cut(size):
+    data = b"data" * size
+    pairs = [
+        (encoders.gzip_encoder(), encoders.gzip_decoder()),
+        (encoders.gzip_encoder("f"), encoders.gzip_decoder()),
+        (encoders.deflate_encoder(), encoders.deflate_decoder()),
+    ]
+    for encode, decode in pairs:
+        packed = encode(data, True)
+        pieces = [packed[at : at + 1000] for at in range(0, len(packed), 1000)]
+        assert b"".join(decode(piece, False) for piece in pieces) + decode(b"", True) == data
+
+
+def test_a_piece_that_becomes_too_much_is_refused():
+    bomb = encoders.gzip_encoder()(bytes(70000000), True)
+    assert len(bomb) < 100000
+    with pytest.raises(OSError, match="becomes more than"):
+        encoders.gzip_decoder()(bomb, True)

@@ -24,9 +24,8 @@ Each byte is looked at a fixed number of times, however the input is cut.
 from __future__ import annotations
 
 from collections import deque
-from functools import lru_cache
 from types import MappingProxyType
-from typing import Deque, Dict, FrozenSet, Mapping, Optional, Tuple, Union
+from typing import Any, Deque, Dict, FrozenSet, Optional, Tuple, Union
 
 from vlcp.protocol._wire.http1_messages import Body, End, Event, RequestHead, ResponseHead
 from vlcp.protocol._wire.http_headers import (
@@ -34,11 +33,11 @@ from vlcp.protocol._wire.http_headers import (
     CHUNKED,
     METHOD,
     UNTIL_CLOSE,
-    Fields,
     Limits,
     ProtocolError,
     body_length,
     chunk_size,
+    expects_continue,
     keeps_alive,
     parse_block,
     parse_fields,
@@ -119,7 +118,8 @@ class _Reader:
         try:
             while True:
                 state = self.state
-                event = self._STEPS[state](self) if state in self._STEPS else None
+                step = self._STEPS.get(state)
+                event = None if step is None else step(self)
                 if event is not None:
                     return event
                 if self.state is state:
@@ -143,16 +143,23 @@ class _Reader:
         buffer = self._buffer
         if not buffer:
             return None
+        if buffer[0] == 13 and not self._skip_empty_lines():
+            return None
+        self.state = HEADERS
+        return self._headers()
+
+    def _skip_empty_lines(self) -> bool:
+        """Drop empty lines before a message; return whether something else follows."""
+        buffer = self._buffer
         while buffer[:2] == b"\r\n":
             self._empty_lines += 1
             if self._empty_lines > _EMPTY_LINES:
                 raise ProtocolError("too many empty lines before a message")
             del buffer[:2]
-        if buffer and buffer != b"\r":
-            self._empty_lines = 0
-            self.state = HEADERS
-            return self._headers()
-        return None
+        if not buffer or buffer == b"\r":
+            return False
+        self._empty_lines = 0
+        return True
 
     def _take_head(self) -> Optional[bytes]:
         """Return the bytes before the empty line that ends a head, or None."""
@@ -281,7 +288,7 @@ class _Reader:
         del buffer[: end + 4]
         self._scan = 0
         self._finish()
-        return End(parse_fields(lines))
+        return End(list(parse_fields(lines)))
 
     def _until_close(self) -> Optional[Event]:
         if not self._buffer:
@@ -305,46 +312,43 @@ class _Reader:
     }
 
 
-def _read_fields(block: bytes, minor: int, codings: FrozenSet[bytes]) -> Tuple[Fields, Mapping[bytes, bytes], int, bool, bool]:
-    """Return (fields, combined fields, length, keeps alive, expects 100) of a request's field lines."""
-    fields, combined = parse_block(block)
-    if minor > 0 and b"host" not in combined:
-        raise ProtocolError("no Host header")
-    length = body_length(combined, minor, codings) or 0
-    expect = combined.get(b"expect")
-    if expect is not None and expect.lower() != b"100-continue":
-        raise ProtocolError("unknown expectation %r" % (expect[:64],), 417)
-    expects = expect is not None and minor > 0 and length != 0
-    return tuple(fields), MappingProxyType(combined), length, keeps_alive(combined, minor), expects
-
-
-# Clients send the same lines again and again.
-_read_same_fields = lru_cache(maxsize=256)(_read_fields)
-_same_request_line = lru_cache(maxsize=256)(parse_request_line)
-_same_target = lru_cache(maxsize=256)(split_target)
-
-
 class RequestReader(_Reader):
     """The server's reader: requests, one after the other; bytes behind one that ends the connection are thrown away.
 
     :param limits: :class:`Limits`
     """
 
+    _last_bytes = b""
+    _last_head: Any = None
+
     def _headers(self) -> Optional[RequestHead]:
-        head = self._take_head()
-        if head is None:
+        head_bytes = self._take_head()
+        if head_bytes is None:
             return None
-        first, block = self._split_head(head)
-        is_short = len(head) <= _CACHED_HEAD
-        method, target, minor = (_same_request_line if is_short else parse_request_line)(first)
-        fields, combined, length, again, expects = (_read_same_fields if is_short else _read_fields)(block, minor, self.codings)
-        host, target = (_same_target if is_short else split_target)(method, target, combined.get(b"host"))
-        self._again = again
-        if length or not again:
-            self._start_body(length)
+        if head_bytes == self._last_bytes:
+            head = self._last_head
+        else:
+            head = self._read_head(head_bytes)
+            if len(head_bytes) <= _CACHED_HEAD:
+                self._last_bytes, self._last_head = head_bytes, head
+        self._again = head.keepalive
+        if head.length or not head.keepalive:
+            self._start_body(head.length)
         else:
             self.state = IDLE
-        return RequestHead(method, target, host, minor, fields, combined, length, again, expects)
+        return head
+
+    def _read_head(self, head: bytes) -> RequestHead:
+        first, block = self._split_head(head)
+        method, target, minor = parse_request_line(first)
+        fields, combined = parse_block(block)
+        if minor > 0 and b"host" not in combined:
+            raise ProtocolError("no Host header")
+        length = body_length(combined, minor, self.codings) or 0
+        expects = b"expect" in combined and expects_continue(combined[b"expect"], minor, length)
+        host, target = split_target(method, target, combined.get(b"host"))
+        keepalive = keeps_alive(combined, minor)
+        return RequestHead(method, target, host, minor, fields, MappingProxyType(combined), length, keepalive, expects)
 
 
 class ResponseReader(_Reader):

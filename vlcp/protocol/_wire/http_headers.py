@@ -7,6 +7,7 @@ differently (request smuggling) is refused, never repaired.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 Fields = Sequence[Tuple[bytes, bytes]]
@@ -22,7 +23,8 @@ METHOD = re.compile(TOKEN + rb" ")
 """The beginning of a request line."""
 
 _TOKEN = re.compile(TOKEN)
-_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
+_TARGET = re.compile(rb"[\x21\x22\x24-\x7e\x80-\xff]+")
+_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") (" + _TARGET.pattern + rb") HTTP/([0-9])\.([0-9])")
 _STATUS_LINE = re.compile(rb"HTTP/([0-9])\.([0-9]) ([1-9][0-9]{2})(?: ([\t \x21-\x7e\x80-\xff]*))?")
 _ABSOLUTE_FORM = re.compile(rb"(?i)https?://([^/?#@]+)(/[^?#]*)?(\?[^#]*)?")
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%\-]*)(?::[0-9]{0,5})?")
@@ -32,10 +34,14 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7
 BAD_HEAD_BYTES = re.compile(rb"\r(?=[^\n])|(?<!\r)\n|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """What may not stand anywhere in a head: a bare CR or LF, a control character (RFC 9110 5.5)."""
 
-_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\r\n") + b"\x7f"
 _SINGLE = frozenset((b"host", b"authorization", b"origin", b"sec-fetch-site"))
 _NAME_CACHE: Dict[bytes, bytes] = {}
 _NAME_CACHE_LIMIT = 256
+_LINE_CACHE: Dict[bytes, Tuple[bytes, bytes]] = {}
+_LINE_CACHE_LIMIT = 512
+_LONGEST_CACHED_LINE = 256
+_BAD_LINE_BYTES = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_USUAL_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"))
 
 
 class ProtocolError(ValueError):
@@ -64,14 +70,6 @@ class Limits(NamedTuple):
     trailer_count: int = 16
 
 
-def is_clean(head: bytes) -> bool:
-    """Tell whether a whole head is free of :data:`BAD_HEAD_BYTES`; the quick form of searching for them."""
-    if len(head.translate(None, _CONTROLS)) != len(head):
-        return False
-    ends = head.count(b"\r\n")
-    return head.count(b"\r") == ends and head.count(b"\n") == ends
-
-
 def field_name(name: bytes) -> bytes:
     """Return ``name`` in lower case.
 
@@ -91,17 +89,24 @@ def field_name(name: bytes) -> bytes:
 def parse_fields(lines: Sequence[bytes]) -> Fields:
     """Return ``[(lower-case name, value)]`` of field lines without their line ends.
 
-    The lines must already be free of :data:`BAD_HEAD_BYTES`.
-
-    :raises ProtocolError: no colon, a blank before the colon, a folded line (RFC 9112 5.1, 5.2)
+    :raises ProtocolError: a control character, a bare CR or LF, no colon, a blank before the colon, a folded line
+        (RFC 9112 2.2, 5.1, 5.2; RFC 9110 5.5)
     """
-    fields = []
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or line[0] in b" \t":
-            raise ProtocolError("invalid header line %r" % (line[:64],))
-        fields.append((field_name(name), value.strip(b" \t")))
-    return fields
+    known = _LINE_CACHE.get
+    return tuple([known(line) or _parse_line(line) for line in lines])
+
+
+def _parse_line(line: bytes) -> Tuple[bytes, bytes]:
+    """Return (name, value) of a field line, and remember it: clients send most lines again and again."""
+    name, colon, value = line.partition(b":")
+    if not colon or _BAD_LINE_BYTES.search(line):
+        raise ProtocolError("invalid header line %r" % (line[:64],))
+    field = _NAME_CACHE.get(name) or field_name(name), value.strip(b" \t")
+    if len(line) <= _LONGEST_CACHED_LINE:
+        if len(_LINE_CACHE) >= _LINE_CACHE_LIMIT:
+            _LINE_CACHE.clear()
+        _LINE_CACHE[line] = field
+    return field
 
 
 def combine(fields: Fields) -> Dict[bytes, bytes]:
@@ -109,7 +114,10 @@ def combine(fields: Fields) -> Dict[bytes, bytes]:
 
     :raises ProtocolError: a field is repeated that may stand only once
     """
-    combined: Dict[bytes, bytes] = {}
+    combined: Dict[bytes, bytes] = dict(fields)
+    if len(combined) == len(fields):
+        return combined
+    combined.clear()
     repeated: Dict[bytes, List[bytes]] = {}
     for name, value in fields:
         if name in combined:
@@ -128,9 +136,7 @@ def parse_block(block: bytes) -> Tuple[Fields, Dict[bytes, bytes]]:
 
     :raises ProtocolError: a line is malformed
     """
-    if not is_clean(block):
-        raise ProtocolError("line end or control character in a head")
-    fields = parse_fields(block.split(b"\r\n")) if block else []
+    fields = parse_fields(block.split(b"\r\n")) if block else ()
     return fields, combine(fields)
 
 
@@ -189,11 +195,25 @@ def keeps_alive(combined: Dict[bytes, bytes], minor: int) -> bool:
     return b"close" not in options and (minor > 0 or b"keep-alive" in options)
 
 
+def expects_continue(value: bytes, minor: int, length: int) -> bool:
+    """Tell whether a client with this Expect header waits for 100 before it sends the body (RFC 9110 10.1.1).
+
+    :param length: of the body, as :func:`body_length` returns it
+    :raises ProtocolError: another expectation (status 417)
+    """
+    if value.lower() != b"100-continue":
+        raise ProtocolError("unknown expectation %r" % (value[:64],), 417)
+    return minor > 0 and length != 0
+
+
 def parse_request_line(line: bytes) -> Tuple[bytes, bytes, int]:
     """Return (method, target, minor version) of ``METHOD target HTTP/1.x``.
 
     :raises ProtocolError: status 505 for another major version, else 400
     """
+    parts = line.split(b" ")
+    if len(parts) == 3 and parts[2] == b"HTTP/1.1" and parts[0] in _USUAL_METHODS and _TARGET.fullmatch(parts[1]):
+        return parts[0], parts[1], 1
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
         raise ProtocolError("invalid request line %r" % (line[:64],))
@@ -214,6 +234,11 @@ def parse_status_line(line: bytes) -> Tuple[int, bytes, int]:
     return int(found.group(3)), found.group(4) or b"", 0 if found.group(2) == b"0" else 1
 
 
+@lru_cache(maxsize=64)
+def _is_host(host: bytes) -> bool:
+    return _HOST.fullmatch(host) is not None
+
+
 def split_target(method: bytes, target: bytes, host: Optional[bytes]) -> Tuple[bytes, bytes]:
     """Return (host, path with query) of a request target (RFC 9112 3.2).
 
@@ -229,7 +254,7 @@ def split_target(method: bytes, target: bytes, host: Optional[bytes]) -> Tuple[b
                 raise ProtocolError("invalid request target %r" % (target[:64],))
             host = found.group(1)
             target = (found.group(2) or b"/") + (found.group(3) or b"")
-    if host is not None and not _HOST.fullmatch(host):
+    if host is not None and not _is_host(host):
         raise ProtocolError("invalid host %r" % (host[:64],))
     return host or b"", target
 

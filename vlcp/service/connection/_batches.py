@@ -82,10 +82,12 @@ def pick(waiting: Iterable[Update], busy: Set[str], most_keys: int) -> List[Upda
 class Patrol:
     """Gives up the transactions whose time is over, wherever they wait, but not while they are committed.
 
+    :param name: of the store, for people
     :param container: runs the patrol
     """
 
-    def __init__(self, container: Any) -> None:
+    def __init__(self, name: str, container: Any) -> None:
+        self._name = name
         self._container = container
         self._open: Dict[Update, None] = {}
         self._running = False
@@ -109,14 +111,18 @@ class Patrol:
                 now = self._container.scheduler.current_time
                 for update in [update for update in self._open if update.deadline <= now and not update.committing]:
                     self.forget(update)
-                    finish(update, StorageUnavailableException("the transaction waited too long for its turn"))
+                    finish(update, self._too_late())
         finally:
             self._running = False
+
+    def _too_late(self) -> Exception:
+        return StorageUnavailableException("%s: the transaction waited too long for its turn" % (self._name,))
 
 
 class Batches:
     """Carries transactions out together: those that wait while others are under way make the next batch.
 
+    :param name: of the store, for people
     :param container: runs the batches
     :param run: async function that carries out a list of :class:`Update`, and sets the result or the error of each. When it
         raises, that is the outcome of all of them; with a true attribute ``concerns_all`` also of those that wait
@@ -124,12 +130,20 @@ class Batches:
     :param most_keys: so many keys in a batch
     """
 
-    def __init__(self, container: Any, run: Callable[[List[Update]], Awaitable[Any]], most_running: int, most_keys: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        container: Any,
+        run: Callable[[List[Update]], Awaitable[Any]],
+        most_running: int,
+        most_keys: int,
+    ) -> None:
+        self._name = name
         self._container = container
         self._run = run
         self._most_running = most_running
         self._most_keys = most_keys
-        self._patrol = Patrol(container)
+        self._patrol = Patrol(name, container)
         self._waiting: Deque[Update] = deque()
         self._busy: Set[str] = set()
         self._running = 0
@@ -187,7 +201,7 @@ class Batches:
             self._running -= 1
             self._busy.difference_update(*(update.locks for update in batch))
             for update in batch:
-                finish(update, (failure or update.error) if ended else _interrupted(update))
+                finish(update, (failure or update.error) if ended else self._interrupted(update))
             if getattr(failure, "concerns_all", False):
                 self._give_up(failure)
             self._start()
@@ -197,9 +211,8 @@ class Batches:
         for update in waiting:
             finish(update, StorageUnavailableException(str(error)))
 
-
-def _interrupted(update: Update) -> Exception:
-    """Return the outcome of a transaction that was under way when the module was unloaded."""
-    if update.committing:
-        return StorageOutcomeUnknownException("the store was unloaded while the transaction was committed")
-    return StorageUnavailableException("the store is being unloaded")
+    def _interrupted(self, update: Update) -> Exception:
+        """Return the outcome of a transaction that was under way when the module was unloaded."""
+        if update.committing:
+            return StorageOutcomeUnknownException("%s: unloaded while the transaction was committed" % (self._name,))
+        return StorageUnavailableException("%s: the module is being unloaded" % (self._name,))

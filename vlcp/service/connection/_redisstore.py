@@ -80,7 +80,7 @@ class Store:
         self._ahead = 0
         self._heard = -_FRESH_SECONDS
         self._stamp = 0
-        self._batches = Batches(container, self._run, _MOST_RUNNING, _MOST_KEYS)
+        self._batches = Batches("redis", container, self._run, _MOST_RUNNING, _MOST_KEYS)
 
     @property
     def now(self) -> float:

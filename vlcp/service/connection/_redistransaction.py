@@ -107,7 +107,7 @@ class Transaction:
             raise StorageUnavailableException("redis: nobody waits for the transaction any more")
         if self._store.now >= self._deadline:
             if self._failed:
-                raise RedisWriteConflictException("%d conflicts on %.200r" % (self._failed, self._keys))
+                raise RedisWriteConflictException("redis: %d conflicts on %.200r" % (self._failed, self._keys))
             raise StorageUnavailableException("redis did not carry the transaction out in time")
         return updates
 
@@ -194,9 +194,11 @@ class Transaction:
     def _check_conflicts(self) -> None:
         settings = self._store.settings
         if self._failed > settings.maxretry:
-            raise RedisWriteConflictException("%d conflicts on %.200r" % (self._failed, self._keys))
+            raise RedisWriteConflictException("redis: %d conflicts on %.200r" % (self._failed, self._keys))
         if len(self._updates) > 1 and self._failed >= settings.enterseq:
-            raise RedisWriteConflictException("%d conflicts of transactions that were carried out together" % (self._failed,))
+            raise RedisWriteConflictException(
+                "redis: %d conflicts of transactions that were carried out together" % (self._failed,)
+            )
 
     async def _settle(self, mark: str, serial: int, loss: Exception) -> bool:
         """The reply of a commit was lost: find out whether it was carried out, else prevent that it ever is."""

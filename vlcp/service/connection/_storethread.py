@@ -159,9 +159,9 @@ class Bridge:
 
     def _give_up(self, job: Job, now: float) -> None:
         if job.cancel():
-            error: Exception = StorageUnavailableException("the store does not answer")
+            error: Exception = StorageUnavailableException("sqlite: the store does not answer")
         elif job.deadline + UNCERTAIN < now:
-            error = StorageOutcomeUnknownException("the store does not answer; it may carry the transaction out")
+            error = StorageOutcomeUnknownException("sqlite: the store does not answer; it may carry the transaction out")
         else:
             return
         self.finish(job, None, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, Sequence
 
+from vlcp.protocol.zookeeper import jute
 from vlcp.utils.exceptions import StorageUnavailableException
 from vlcp.utils.zkclient import ZooKeeperSessionUnavailable
 
@@ -54,4 +55,6 @@ class Asker:
         replies, lost, retry, watchers = outcome
         if lost or retry:
             raise ReplyLost("connection to ZooKeeper was lost")
+        if any(reply.err == jute.SESSIONEXPIRED for reply in replies):
+            raise ReplyLost("the ZooKeeper session is over")
         return replies, watchers

@@ -66,7 +66,7 @@ class ZkStore(Asker):
         self._serial = itertools.count(1)
         self._notices = itertools.count(1)
         self.verdicts = Verdicts()
-        self._batches = Batches(container, self._run, _MOST_RUNNING, self.singlecastlimit)
+        self._batches = Batches("zookeeper", container, self._run, _MOST_RUNNING, self.singlecastlimit)
         self._debts: Deque[Tuple[List[str], str, List[str]]] = deque()
         self._paying = False
 
@@ -100,7 +100,7 @@ class ZkStore(Asker):
             if entries is not None:
                 self._cache.update(entries)
                 return entries
-        raise StorageUnavailableException("values vanish while they are read: %.200r" % (wanted,))
+        raise StorageUnavailableException("zookeeper: values vanish while they are read: %.200r" % (wanted,))
 
     async def _read_once(self, keys: List[str], kept: Optional[KVCache]) -> Optional[Dict[str, Entry]]:
         replies = await self._ask_all([jute.children_call(self.layout.key(key)) for key in keys])

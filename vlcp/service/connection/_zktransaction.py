@@ -356,7 +356,7 @@ class Transaction:
             if left < _SHORTEST_ASK:
                 _logger.error("zookeeperdb: outcome of a transaction is unknown: %.500r", list(evaluation.data))
                 self._store.leave(self._take_barriers())
-                raise StorageOutcomeUnknownException("the connection was lost while the transaction was committed")
+                raise StorageOutcomeUnknownException("zookeeper: the connection was lost while the transaction was committed")
             try:
                 gone, found = await self._store.ask(calls, min(left, PATIENCE))
             except ReplyLost as error:
@@ -371,5 +371,5 @@ class Transaction:
             return True
         self._store.leave(self._take_barriers())
         if self._store.now() >= self._deadline:
-            raise StorageUnavailableException("the connection was lost before the transaction was committed")
+            raise StorageUnavailableException("zookeeper: the connection was lost before the transaction was committed")
         return False

@@ -15,6 +15,7 @@ import threading
 from typing import Any
 
 from vlcp.config import defaultconfig, manager
+from vlcp.event.core import StopRequest
 from vlcp.event.event import M_, Event, withIndices
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module
@@ -155,7 +156,7 @@ class Console(Module):
                     event.session.end()
                 elif matcher is matchers[3]:
                     event.canignore = True
-                    self.scheduler.quit()
+                    self.scheduler.emergesend(StopRequest())
         finally:
             for session in list(self._sessions.values()):
                 session.end()

@@ -68,21 +68,24 @@ class PortFollower(RoutineContainer):
         That ports are gone because the switch is gone says nothing about them, and this routine ends then.
         """
         openflow, ovsdb = self._updates("openflowportmanager"), self._updates("ovsdbportmanager")
+        modified = self._updates("openflowportmanager", "modified")
         while True:
-            event, matcher = await M_(openflow, ovsdb)
+            event, matcher = await M_(openflow, ovsdb, modified)
             self._changes += 1
             if matcher is openflow and event.reason == "disconnected":
                 continue
-            if matcher is openflow:
+            if matcher is modified:
+                self.updater.change_openflow([event.new], [])
+            elif matcher is openflow:
                 self.updater.change_openflow(event.add, event.remove)
             else:
                 self.updater.change_ovsdb(event.add, event.remove)
 
-    def _updates(self, manager: str) -> Any:
+    def _updates(self, manager: str, kind: str = "update") -> Any:
         vhost = self._vhosts[manager]
         return ModuleNotification.createMatcher(
             manager,
-            "update",
+            kind,
             _ismatch=lambda event: event.datapathid == self._datapathid and event.vhost == vhost,
         )
 

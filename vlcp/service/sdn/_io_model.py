@@ -208,7 +208,7 @@ class SwitchModel:
             network = key_of(getattr(value, "physicalnetwork", None))
             if network is not None:
                 kind = getattr(values.get(network), "type", None)
-                return PhysicalPortRecord(key, port.port_no, network, kind, version_of(value), port.mac)
+                return PhysicalPortRecord(key, port.port_no, network, kind, version_of(value), port.mac, port.up)
         return None
 
 

@@ -8,23 +8,25 @@ from ._flows.fields import parse_value
 
 ANY = "%"
 _FIRST_RESERVED = 0xFF00
+_DOWN = 1
 
 
 class LocalPort(NamedTuple):
     """A port that counts: number in OpenFlow, name, and ``iface-id`` in OVSDB (None without one); ``mac`` is the hardware
-    address in OpenFlow as a number, None without one."""
+    address in OpenFlow as a number, None without one; ``up`` is False while its link is down."""
 
     port_no: int
     name: str
     iface_id: Optional[str]
     mac: Optional[int] = None
+    up: bool = True
 
 
 class LocalPorts:
     """The join of both lists; a port counts only when both have it (OpenFlow number modulo 0x10000 = ofport)."""
 
     def __init__(self) -> None:
-        self._openflow: Dict[int, Tuple[int, Optional[int]]] = {}
+        self._openflow: Dict[int, Tuple[int, Optional[int], bool]] = {}
         self._ovsdb: Dict[int, Mapping[str, Any]] = {}
         self._joined: Dict[int, LocalPort] = {}
         self._by_id: Dict[str, Set[int]] = {}
@@ -32,7 +34,7 @@ class LocalPorts:
 
     def replace(self, ports: Iterable[Any], records: Iterable[Mapping[str, Any]]) -> Set[LocalPort]:
         """Take two complete lists; return the ports that are new, different or gone."""
-        openflow = {port.port_no & 0xFFFF: _number_and_mac(port) for port in ports}
+        openflow = {port.port_no & 0xFFFF: _told_by_openflow(port) for port in ports}
         ovsdb = {record["ofport"]: record for record in records}
         touched = {*self._openflow, *self._ovsdb, *openflow, *ovsdb}
         self._openflow, self._ovsdb = openflow, ovsdb
@@ -43,7 +45,7 @@ class LocalPorts:
         gone = {port.port_no & 0xFFFF for port in remove}
         for low in gone:
             self._openflow.pop(low, None)
-        new = {port.port_no & 0xFFFF: _number_and_mac(port) for port in add}
+        new = {port.port_no & 0xFFFF: _told_by_openflow(port) for port in add}
         self._openflow.update(new)
         return self._join(gone.union(new))
 
@@ -63,8 +65,8 @@ class LocalPorts:
             record = self._ovsdb.get(low)
             after = None
             if low in self._openflow and record is not None:
-                number, mac = self._openflow[low]
-                after = self._joined[low] = LocalPort(number, record["name"], record.get("id") or None, mac)
+                number, mac, up = self._openflow[low]
+                after = self._joined[low] = LocalPort(number, record["name"], record.get("id") or None, mac, up)
             if before == after:
                 continue
             for port, add in ((before, False), (after, True)):
@@ -88,12 +90,15 @@ class LocalPorts:
 
     def unmatched(self) -> List[int]:
         """Return OpenFlow numbers of ports that OVSDB does not know (reserved ones left out)."""
-        return [number for low, (number, _) in self._openflow.items() if low < _FIRST_RESERVED and low not in self._ovsdb]
+        return [number for low, (number, *_) in self._openflow.items() if low < _FIRST_RESERVED and low not in self._ovsdb]
 
 
-def _number_and_mac(port: Any) -> Tuple[int, Optional[int]]:
+def _told_by_openflow(port: Any) -> Tuple[int, Optional[int], bool]:
+    """Return number, MAC address and whether the link is up (OpenFlow 1.3, 7.2.1: the lowest bits of both say that it is
+    not)."""
     address = getattr(port, "hw_addr", None)
-    return port.port_no, None if address is None else parse_value("eth_src", address)
+    down = (getattr(port, "config", 0) | getattr(port, "state", 0)) & _DOWN
+    return port.port_no, None if address is None else parse_value("eth_src", address), not down
 
 
 def _index(index: Dict[str, Set[int]], key: Optional[str], number: int, add: bool) -> None:

@@ -41,6 +41,11 @@ class RoutedNetworks:
         ports = [] if record is None else self._view.physical_ports_of(record.physical_network)
         return ports[-1] if ports else None
 
+    def works(self, network: str) -> bool:
+        """Tell whether a network has a physical port whose link is up."""
+        port = self.uplink(network)
+        return port is not None and port.up
+
     def is_physical(self, network: str, port_no: int) -> bool:
         """Tell whether a port of the switch is a physical port of a network."""
         record = self._view.networks.get(network)
@@ -118,11 +123,11 @@ class RoutedNetworks:
         """Yield what only a forwarding node reaches: subnets of a router without a physical port here, what lies behind next
         hops in them, and the way out through external subnets where this node has no address."""
         here = self.physical(network)
-        if here is None or self.uplink(network) is None:
+        if here is None or not self.works(network):
             return
         out = None
         for interface in router.interfaces:
-            gone = self.uplink(interface.network) is None
+            gone = not self.works(interface.network)
             there = self.physical(interface.network)
             if there is None or there == here or not (gone or (interface.external and interface.address is None)):
                 continue
@@ -166,7 +171,7 @@ class RoutedNetworks:
             if interface is not None and usable and hop not in own:
                 yield first, prefix, (interface.network, hop)
         for interface in router.interfaces:
-            if interface.address is not None and interface.gateway is not None and self.uplink(interface.network) is not None:
+            if interface.address is not None and interface.gateway is not None and self.works(interface.network):
                 yield 0, 0, (interface.network, interface.gateway)
 
     def outside_addresses(self) -> Set[Key]:
@@ -195,7 +200,7 @@ class RoutedNetworks:
             ends = {}
             for interface in router.interfaces:
                 physical = self.physical(interface.network)
-                if physical is not None and self.uplink(interface.network) is not None:
+                if physical is not None and self.works(interface.network):
                     usable = not interface.external or interface.address is not None
                     ends[physical] = (interface.network, ends.get(physical, ("", False))[1] or usable)
             for one, (network, _) in ends.items():

@@ -308,3 +308,15 @@ def test_a_node_carries_between_all_its_physical_networks_but_not_to_an_outside_
     assert len(routed(view, router("r", A, outside._replace(address=ip("10.3.0.2")))).carried()) == 2
     assert routed(make_view(NETWORKS, {"x": (1, PORT_MAC)}), router("r", A, outside)).carried() == {}
     assert routed(view, router("r", A, B), router("s", C)).carried() == {}
+
+
+def test_a_link_that_is_down_carries_nothing_and_leads_nowhere():
+    outside = interface("c", "10.3.0.0/16", "10.3.0.1", external=True)._replace(address=ip("10.3.0.2"), leased=True)
+    view = make_view(NETWORKS, {"x": (1, PORT_MAC), "y": (2, PORT_MAC + 1)})
+    networks = routed(view, router("r", A, outside))
+    assert len(networks.carried()) == 2
+    view.update({}, {}, {"port of y": view.physical_ports["port of y"]._replace(up=False)})
+    assert networks.carried() == {} and networks.next_hops() == set()
+    assert set(networks.leases()) == {"c"} and networks.outside_addresses() == {("c", ip("10.3.0.2"))}
+    found = networks.route_inputs("a", {("c", ip("10.3.0.1")): MAC}.get, carriers(("y", CARRIER)))
+    assert found.via == () and found.away[0] == Away(ip("10.3.0.0"), 16, CARRIER)
