@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any, List
 
 import pytest
@@ -208,5 +209,21 @@ class StorageSuite:
         async def test(container, store):
             await store.updateallwithtime((), lambda keys, values, now: (("a", "b"), (1, 2)))
             assert await store.mget(("a", "b")) == [1, 2]
+
+        self.run(test)
+
+    def test_a_transaction_that_computes_for_long_is_carried_out_and_so_are_those_that_wait_meanwhile(self):
+        async def test(container, store):
+            def compute(keys, values, now):
+                if not begun:
+                    begun.append(now)
+                    time.sleep(3)
+                return ("long",), (1,)
+
+            begun = []
+            await store.mset((("a", 1), ("b", 1)))
+            calls = [store.updateallwithtime(("a",), compute), store.update("b", lambda key, value: 2), store.set("c", 3)]
+            await container.execute_all(calls)
+            assert await store.mget(("long", "b", "c")) == [1, 2, 3]
 
         self.run(test)

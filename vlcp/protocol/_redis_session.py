@@ -20,6 +20,7 @@ _SUBSCRIBING = frozenset(("subscribe", "unsubscribe", "psubscribe", "punsubscrib
 _BLOCKING = frozenset("blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop wait waitaof xread xreadgroup".split())
 _SPECIAL = _SUBSCRIBING | _BLOCKING
 _WATCH_SECONDS = 0.05
+_STALL_SECONDS = 0.5
 
 
 def _name(command: Sequence[Any]) -> str:
@@ -142,12 +143,21 @@ class Session:
     async def _watch(self) -> None:
         """Give up what is late, as long as somebody waits with a time limit."""
         while any(request.deadline is not None for request in self._waiting):
+            began = self._scheduler.current_time
             await self._connection.wait_with_timeout(_WATCH_SECONDS)
             now = self._scheduler.current_time
+            if now - began > _STALL_SECONDS:
+                # This process was busy with something else: the replies may be here, unread.
+                self._postpone(now - began)
             for request in tuple(self._waiting):
                 if request.deadline is not None and request.deadline <= now and not request.future.done():
                     request.future.set_exception(RedisTimeoutException(f"no reply in time: {self._connection!r}"))
         self._watching = False
+
+    def _postpone(self, seconds: float) -> None:
+        for request in self._waiting:
+            if request.deadline is not None:
+                request.deadline += seconds
 
     def _encode(self, commands: Sequence[Sequence[Any]]) -> tuple[bytes, list[str]]:
         data = b"".join([encode_command(command, self._encoding) for command in commands])

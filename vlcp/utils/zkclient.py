@@ -45,6 +45,7 @@ __all__ = [
 _logger = logging.getLogger(__name__)
 
 _WATCH_REQUESTS = {DATA: zk.getdata, EXIST: zk.exists, CHILD: zk.getchildren}
+_STALL_SECONDS = 0.5
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 1.0
 _SHORT_LIFE = 0.1
 "A connection that lasted no longer in seconds counts as one that could not be made"
@@ -207,8 +208,10 @@ class ZooKeeperClient(SessionOpener, Configurable):
                 await connection.shutdown()
                 continue
             ping = self.protocol.carry_out(connection, [jute.PING_CALL], None, ZooKeeperWriteEvent.HIGH)
+            asked = self.scheduler.current_time
             late, _ = await self.container.execute_with_timeout(patience, ping)
-            if late:
+            # While this process was busy with something else the reply may have come, unread.
+            if late and self.scheduler.current_time - asked < patience + _STALL_SECONDS:
                 _logger.warning("ZooKeeper server does not answer: %r", connection)
                 await connection.shutdown(True)
         self._zxid = max(self._zxid, connection.wire.zxid)

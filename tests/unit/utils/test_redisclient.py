@@ -285,6 +285,20 @@ def test_a_refused_connection_is_reported_and_made_when_it_is_possible(server):
     run(test, server.url)
 
 
+def test_a_reply_that_came_while_the_process_was_busy_counts_as_in_time(server):
+    async def test(container, client):
+        assert await client.execute_command(container, "PING") == b"PONG"
+
+        async def busy():
+            await container.wait_with_timeout(0)
+            time.sleep(1.5)
+
+        container.subroutine(busy())
+        assert await client.execute_command(container, "PING", timeout=1) == b"PONG"
+
+    run(test, server.url)
+
+
 def test_a_silent_server_is_given_up_in_time_and_the_session_is_dropped(server, proxy):
     async def test(container, client):
         await client.execute_command(container, "PING")

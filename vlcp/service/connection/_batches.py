@@ -9,6 +9,7 @@ from vlcp.utils.exceptions import StorageOutcomeUnknownException, StorageUnavail
 
 _MOST_UPDATES = 64
 _PATROL_SECONDS = 0.1
+_STALL_SECONDS = 0.5
 
 
 class Update:
@@ -107,8 +108,13 @@ class Patrol:
     async def _walk(self) -> None:
         try:
             while self._open:
+                began = self._container.scheduler.current_time
                 await self._container.wait_with_timeout(_PATROL_SECONDS)
                 now = self._container.scheduler.current_time
+                if now - began > _STALL_SECONDS:
+                    # This process was busy, perhaps with a large transaction: nobody has waited for the store meanwhile.
+                    for update in self._open:
+                        update.deadline += now - began
                 for update in [update for update in self._open if update.deadline <= now and not update.committing]:
                     self.forget(update)
                     finish(update, self._too_late())

@@ -66,8 +66,11 @@ class Transaction:
         self._store = store
         self._updates = list(updates)
         self._keys = tuple(dict.fromkeys(key for update in updates for key in update.keys))
-        self._deadline = max(update.deadline for update in updates)
         self._failed = 0
+
+    @property
+    def _deadline(self) -> float:
+        return max(update.deadline for update in self._updates)
 
     async def run(self) -> None:
         """Carry the updates out.

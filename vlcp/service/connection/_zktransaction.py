@@ -64,7 +64,6 @@ class Transaction:
         self._layout = store.layout
         self.keys: List[str] = []
         self._extend(key for update in updates for key in sorted(update.locks))
-        self._deadline = max(update.deadline for update in updates)
         self._prefix = ""
         self._barriers: Dict[str, str] = {}
         self._children: Dict[str, Tuple[List[str], Any]] = {}
@@ -76,6 +75,10 @@ class Transaction:
 
     def _extend(self, keys: Any) -> None:
         self.keys = list(dict.fromkeys([*self.keys, *keys]))
+
+    @property
+    def _deadline(self) -> float:
+        return max(update.deadline for update in self._updates)
 
     async def run(self) -> Optional[Evaluation]:
         """Carry the updates out; return what was written, or None.
