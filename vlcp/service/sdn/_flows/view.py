@@ -37,7 +37,8 @@ class NetRecord(NamedTuple):
 
 
 class PhysicalPortRecord(NamedTuple):
-    """A physical port of this switch. ``mac`` is its hardware address as a number, None when the switch does not tell."""
+    """A physical port of this switch. ``mac`` is its hardware address as a number, None when the switch does not tell; ``up``
+    is False while its link is down."""
 
     key: str
     port_no: int
@@ -45,6 +46,7 @@ class PhysicalPortRecord(NamedTuple):
     kind: Optional[str]
     version: Hashable
     mac: Optional[int] = None
+    up: bool = True
 
 
 class ViewChange(NamedTuple):
