@@ -14,7 +14,7 @@ from typing import Any, List, Optional, Sequence
 import pytest
 
 JAR = "/usr/share/java/zookeeper.jar"
-_STARTING_SECONDS = 30.0
+_STARTING_SECONDS = 60.0
 
 
 def require_zookeeper() -> None:
