@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterator
 
 from support.networks import add_tunnels, settle
 
+from vlcp.lab.controller import ApiError
 from vlcp.lab.hypervisor import Hypervisor
 from vlcp.lab.topology import Lab
 
@@ -64,14 +65,26 @@ def add_networks(lab: Lab) -> None:
 
 def add_ports(lab: Lab, ports: int) -> None:
     """Create the ports, 250 with each call: ZooKeeper takes 1 MiB in a request, and no store waits longer than some seconds."""
-    for begin in range(0, ports, CALL):
-        _api(lab, "createlogicalports", ports=[port(number) for number in range(begin, min(begin + CALL, ports))])
+    _call_in_parts(lab, "createlogicalports", [port(number) for number in range(ports)])
 
 
 def delete_ports(lab: Lab, ports: int) -> None:
     """Delete the ports, 250 with each call."""
-    for begin in range(0, ports, CALL):
-        _api(lab, "deletelogicalports", ports=[{"id": f"p{number}"} for number in range(begin, min(begin + CALL, ports))])
+    _call_in_parts(lab, "deletelogicalports", [{"id": f"p{number}"} for number in range(ports)])
+
+
+def _call_in_parts(lab: Lab, name: str, ports: list[dict[str, str]]) -> None:
+    """Call an API with at most 250 ports; what is refused because the machine is too slow for it is tried in halves."""
+    waiting = [ports[begin : begin + CALL] for begin in range(0, len(ports), CALL)]
+    while waiting:
+        part = waiting.pop(0)
+        try:
+            _api(lab, name, ports=part)
+        except ApiError as error:
+            if error.status != 503 or len(part) == 1:
+                raise
+            half = len(part) // 2
+            waiting[:0] = [part[:half], part[half:]]
 
 
 def _api(lab: Lab, name: str, **parameters: Any) -> Any:
