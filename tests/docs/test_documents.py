@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import pathlib
 import re
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -44,3 +46,10 @@ def test_make_targets_named_in_the_readme_exist():
 def test_python_blocks_are_whole(document):
     for block in re.findall(r"^ *```python\n(.*?)^ *```", document.read_text(), re.DOTALL | re.MULTILINE):
         ast.parse(textwrap.dedent(block))
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path / "site")]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (built.returncode, built.stderr) == (0, "")
+    assert (tmp_path / "site" / "tutorial" / "index.html").exists()
