@@ -224,7 +224,7 @@ def test_old_versions_and_notifications_are_recycled_but_nothing_that_is_needed(
     url, other = place
 
     async def test(container, store):
-        recycler = store._recyclers[""]
+        (recycler,) = store._recyclers.values()
         for number in range(4):
             await store.set("k", number)
         await store.set("gone", 1)

@@ -297,7 +297,12 @@ class Spawning(Module):
     "Has a worker process"
     def __init__(self, server):
         super().__init__(server)
-        self.routines.append(Connector(work, (), self.scheduler))
+        self.apiroutine.main = self.stay
+        self.routines.extend((Connector(work, (), self.scheduler), self.apiroutine))
+
+    async def stay(self):
+        while True:
+            await self.apiroutine.wait_with_timeout(60)
 """
 
 
