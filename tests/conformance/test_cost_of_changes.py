@@ -11,6 +11,7 @@ import sys
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
 import pytest
+from support import dbmodules
 from support.dbmodules import ModuleHost
 from support.poller import run_scheduler
 from support.portcluster import Cluster
@@ -18,7 +19,6 @@ from support.redisserver import RedisServer
 from support.tcpproxy import TcpProxy
 from support.zkserver import Ensemble, require_zookeeper
 
-from vlcp.config import manager
 from vlcp.protocol.zookeeper import jute
 from vlcp.service.connection import _znodes as znodes
 from vlcp.service.connection._codec import Codec
@@ -246,26 +246,11 @@ def test_one_port_costs_the_same_with_a_thousand_and_with_twenty_thousand(name, 
         assert abs(other - one) < 0.2 * one, (kind, found)
 
 
-@contextlib.contextmanager
-def configured(place: Place) -> Iterator[None]:
-    """Configure the proxies for a store."""
+def configured(place: Place) -> Any:
+    """Configure the proxies for a store, for the time of a block."""
     modules = place.modules
-    wanted = {
-        "proxy.kvstorage": path_of(modules[0]),
-        "proxy.updatenotifier": path_of(modules[-1]),
-        **place.config(),
-    }
-    before = {key: manager.get(key) for key in wanted}
-    for key, value in wanted.items():
-        manager[key] = value
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del manager[key]
-            else:
-                manager[key] = value
+    proxies = {"proxy.kvstorage": path_of(modules[0]), "proxy.updatenotifier": path_of(modules[-1])}
+    return dbmodules.configured(**proxies, **place.config())
 
 
 def path_of(cls: Any) -> str:

@@ -213,3 +213,11 @@ def test_each_listener_takes_tls_and_can_ask_for_a_certificate(tmp_path, key, se
             with pytest.raises((ssl.SSLError, ConnectionError)):
                 assert exchange(refused, sent) == b"", "a stranger was answered"
                 raise ConnectionError("closed without an answer")
+
+
+def test_callers_without_a_token_do_not_fill_the_counters(guarded):
+    for number in range(20):
+        assert guarded.get(f"/unknown{number}/api").status == 401
+    counted = metrics(guarded)["vlcp_api_calls_total"]
+    assert counted[("api", ""), ("module", ""), ("status", "401")] == 20
+    assert not [labels for labels in counted if "unknown" in str(labels)]

@@ -20,8 +20,6 @@ from vlcp.utils.metrics import COUNTER, Counters, Metric
 
 logger = logging.getLogger(__name__)
 
-_NOT_FOUND = (400, 403, 404)
-"statuses whose calls may have any name, so that counting each would cost memory without end"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -230,13 +228,13 @@ class WebAPI(Module):
         return target not in (self.denytargets or ())
 
     def count(self, names: str, status: int) -> None:
-        """Count a call; names that no module has are counted as one.
+        """Count a call. A refused one may have any name, and counting each would cost memory without end: they count as one.
 
         :param names: ``module/api``
         :param status: status of the answer
         """
         module, _, name = names.partition("/")
-        self._calls.add(*(("", "") if status in _NOT_FOUND else (module, name)), str(status))
+        self._calls.add(*(("", "") if 400 <= status < 500 else (module, name)), str(status))
 
     def metrics(self):
         """Return the numbers of calls; see :class:`~vlcp.utils.metrics.Metric`."""

@@ -376,9 +376,8 @@ class SwitchSync(RoutineContainer):
         await self._send_pending()
 
     def _log_conflicts(self) -> None:
-        for conflict in self.ledger.conflicts:
-            _logger.error("flows of %r: %s", self.connection, conflict)
-        self.ledger.conflicts.clear()
+        while self.ledger.conflicts:
+            _logger.error("flows of %r: %s", self.connection, self.ledger.conflicts.pop(0))
 
     def _log_refusals(self, errors: Mapping[Tuple[str, Any], str]) -> None:
         for (part, key), reason in list(errors.items())[:_LOGGED_REFUSALS]:
