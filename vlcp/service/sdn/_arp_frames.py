@@ -1,4 +1,4 @@
-"""ARP questions and answers as Ethernet frames (RFC 826). Pure."""
+"""ARP questions and answers (RFC 826), and reverse ARP (RFC 903), as Ethernet frames. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 _ARP = struct.Struct("!HHBBH6sI6sI")
 _HEAD = (1, 0x0800, 6, 4)
 _TYPE, _ETHERNET_SIZE, _REQUEST, _REPLY = 0x0806, 14, 1, 2
+_REVERSE_TYPE, _REVERSE_REQUEST = 0x8035, 3
 _EVERYBODY = b"\xff" * 6
 
 
@@ -31,6 +32,16 @@ def question(mac: int, source: int, target: int, to: Optional[int]) -> bytes:
     destination = _EVERYBODY if to is None else to.to_bytes(6, "big")
     message = _ARP.pack(*_HEAD, _REQUEST, sender, source, bytes(6), target)
     return destination + sender + _TYPE.to_bytes(2, "big") + message
+
+
+def reverse_question(mac: int) -> bytes:
+    """Return the frame by which a station asks everybody for its own address, as one that starts without one does.
+
+    :param mac: who asks
+    """
+    sender = mac.to_bytes(6, "big")
+    message = _ARP.pack(*_HEAD, _REVERSE_REQUEST, sender, 0, sender, 0)
+    return _EVERYBODY + sender + _REVERSE_TYPE.to_bytes(2, "big") + message
 
 
 def parse_reply(frame: bytes) -> Reply:

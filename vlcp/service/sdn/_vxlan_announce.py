@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from vlcp.event.event import Event, withIndices
-from vlcp.service.sdn._arp_frames import question
+from vlcp.service.sdn._arp_frames import question, reverse_question
 from vlcp.service.sdn._flows.encode import Encoder
 from vlcp.service.sdn._flows.packets import packet_out
 from vlcp.service.sdn._flows.spec import group, set_field
@@ -19,8 +19,11 @@ from vlcp.service.sdn._vxlan_rows import OUTPUT_GROUP
 from vlcp.service.sdn._vxlan_tunnels import KIND
 from vlcp.utils.netutils import parse_ip4_address
 
-GAPS_S = (0.2, 1.0)
-"""One announcement is not enough: a switch drops the first packet to a tunnel end-point whose MAC address it has to ask for."""
+GAPS_S = (0.1, 0.2, 0.3, 0.4, 1.0)
+"""Seconds between announcements, of which one is not enough: a switch drops the first packet to a tunnel end-point whose MAC
+address it has to ask for; and it counts packets that are like earlier ones for some time before it learns from them, so that
+what the old place has sent last may be learned after the announcement. Every other one is of another kind, to be new to it.
+"""
 _POLL_S = 5.0
 
 
@@ -50,17 +53,20 @@ class Announcements:
                 self._waiting[key] = (0, now)
         return len(self._waiting) > before
 
-    def take(self, view: SwitchView, now: float, ready: Callable[[str], bool]) -> List[PortRecord]:
-        """Return the ports to announce now, and remember that this is done.
+    def take(self, view: SwitchView, now: float, ready: Callable[[str], bool]) -> List[Tuple[PortRecord, bool]]:
+        """Return the ports to announce now, and whether by reverse ARP, and remember that this is done.
 
         :param ready: tells whether a network (its key) reaches its other nodes
         """
         due = [key for key, (_, at) in self._waiting.items() if at <= now and ready(view.ports[key].network)]
-        for key in due:
-            count, _ = self._waiting.pop(key)
-            if count < len(GAPS_S):
-                self._waiting[key] = (count + 1, now + GAPS_S[count])
-        return [view.ports[key] for key in due]
+        return [(view.ports[key], self._count(key, now) % 2 == 1) for key in due]
+
+    def _count(self, key: str, now: float) -> int:
+        """Return how often a port was announced before now, and remember when to do so again."""
+        count, _ = self._waiting.pop(key)
+        if count < len(GAPS_S):
+            self._waiting[key] = (count + 1, now + GAPS_S[count])
+        return count
 
     def next_due(self, now: float) -> Optional[float]:
         """Return the seconds until a port can be due, 0 when one waits for its network; None when there is none."""
@@ -71,14 +77,18 @@ def _place(port: PortRecord) -> Tuple[Any, ...]:
     return (port.port_no, port.network, port.mac, port.ip)
 
 
-def announcement(encoder: Encoder, port: PortRecord, vni: int) -> bytes:
-    """Return the message that asks all other nodes of a port's network for its own address, 0.0.0.0 when it has none."""
+def announcement(encoder: Encoder, port: PortRecord, vni: int, reverse: bool = False) -> bytes:
+    """Return the message that asks all other nodes of a port's network for its own address, 0.0.0.0 when it has none.
+
+    :param reverse: ask by reverse ARP
+    """
     try:
         ip = parse_ip4_address(port.ip or "0.0.0.0")
     except ValueError:
         ip = 0
     actions = (*set_field(tun_id=vni), group(OUTPUT_GROUP + port.net_no))
-    return packet_out(encoder, question(port.mac or 0, ip, ip, None), actions)
+    mac = port.mac or 0
+    return packet_out(encoder, reverse_question(mac) if reverse else question(mac, ip, ip, None), actions)
 
 
 class Announcer:
@@ -105,9 +115,9 @@ class Announcer:
         settled = SwitchFlowsEvent.createMatcher(connection, SwitchFlowsEvent.SETTLED)
         while True:
             now = updater.scheduler.current_time
-            ports = self._announcements.take(updater.view, now, lambda network: self._vni(network) is not None)
+            due = self._announcements.take(updater.view, now, lambda network: self._vni(network) is not None)
             encoder = updater.switch.encoder
-            updater.send_packets([announcement(encoder, port, self._vni(port.network) or 0) for port in ports])
+            updater.send_packets([announcement(encoder, port, self._vni(port.network) or 0, kind) for port, kind in due])
             left = self._announcements.next_due(now)
             if left is None:
                 await wanted

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.all import ARP, Ether
 
-from vlcp.service.sdn._arp_frames import Reply, parse_reply, question
+from vlcp.service.sdn._arp_frames import Reply, parse_reply, question, reverse_question
 
 MAC, OTHER = 0xA055AA550165, 0x020000000099
 
@@ -24,6 +24,13 @@ def test_a_question_goes_to_everybody_or_to_the_one_who_is_to_confirm():
             "00:00:00:00:00:00",
             "192.168.2.99",
         )
+
+
+def test_a_reverse_question_asks_everybody_for_the_address_of_its_sender():
+    frame = reverse_question(MAC)
+    arp = ARP(frame[14:])
+    assert frame[:14].hex() == "ffffffffffff" + "a055aa550165" + "8035"
+    assert (arp.op, arp.hwsrc, arp.hwdst, arp.psrc, arp.pdst) == (3, *["a0:55:aa:55:01:65"] * 2, *["0.0.0.0"] * 2)
 
 
 def test_an_answer_says_who_has_the_address():

@@ -20,16 +20,16 @@ def always(network):
     return True
 
 
-def test_a_new_port_is_announced_at_once_and_again_after_each_gap():
+def test_a_new_port_is_announced_at_once_and_again_after_each_gap_every_other_time_by_reverse_arp():
     view, announcements = view_with(PORT), Announcements()
     assert announcements.follow(view, ["p"], 10.0)
-    assert announcements.take(view, 10.0, always) == [PORT]
+    assert announcements.take(view, 10.0, always) == [(PORT, False)]
     now = 10.0
-    for gap in GAPS_S:
+    for number, gap in enumerate(GAPS_S):
         assert announcements.next_due(now) == pytest.approx(gap)
         assert announcements.take(view, now + gap / 2, always) == []
         now += gap
-        assert announcements.take(view, now, always) == [PORT]
+        assert announcements.take(view, now, always) == [(PORT, number % 2 == 0)]
     assert announcements.next_due(now) is None
 
 
@@ -38,20 +38,20 @@ def test_it_waits_until_its_network_reaches_other_nodes():
     announcements.follow(view, ["p"], 0.0)
     assert announcements.take(view, 50.0, lambda network: False) == []
     assert announcements.next_due(50.0) == 0
-    assert announcements.take(view, 60.0, lambda network: network == "red") == [PORT]
+    assert announcements.take(view, 60.0, lambda network: network == "red") == [(PORT, False)]
 
 
 def test_a_port_that_stays_as_it_is_is_not_announced_again_but_one_with_another_address_is():
     view, announcements = view_with(PORT), Announcements()
     announcements.follow(view, ["p"], 0.0)
-    for now in (0.0, 10.0, 20.0):
-        announcements.take(view, now, always)
+    for number in range(len(GAPS_S) + 1):
+        announcements.take(view, 5.0 * number, always)
     view.update({"p": PORT._replace(version=2)}, {}, {})
     assert not announcements.follow(view, ["p"], 30.0)
     other = PORT._replace(mac=0x020000000002)
     view.update({"p": other}, {}, {})
     assert announcements.follow(view, ["p"], 30.0)
-    assert announcements.take(view, 30.0, always) == [other]
+    assert announcements.take(view, 30.0, always) == [(other, False)]
 
 
 def test_a_port_that_goes_is_forgotten_and_announced_when_it_returns():
