@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LEAVES = (
     "indexedheap netutils exceptions walkerlib encoders gzipheader pycache kvcache logger ethernet dhcp zookeeper "
-    "typelib metrics _keys parent"
+    "typelib metrics _keys _jutetypes parent"
 ).split()
 CLIENTS = (
     "redisclient _redisbase _redispool zkclient _zkpaths _zkrun _zksession _zkwatches webclient _webpool _webrequest ovsdb"

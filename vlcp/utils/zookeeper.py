@@ -8,7 +8,7 @@ with the same xid, so whoever parses a reply passes the type of that request to 
 from __future__ import annotations
 
 import struct as _struct
-from typing import Any, Callable, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Optional, Sequence
 
 from namedstruct.namedstruct import (
     BadFormatError,
@@ -18,189 +18,12 @@ from namedstruct.namedstruct import (
     nvariant,
     packvalue,
     sizefromlen,
-    typedef,
 )
 from namedstruct.stdprim import boolean, int32, int64, uint32
 
-_INT = _struct.Struct(">i")
+from vlcp.utils._jutetypes import UStringParser, VectorParser, as_bytes, ustring, ustringtype, vector, z_buffer  # noqa: F401
+
 _MAX_PACKET = 1 << 30
-
-
-def _as_bytes(value: Union[str, bytes, None]) -> Optional[bytes]:
-    return value.encode("utf-8") if isinstance(value, str) else value
-
-
-class UStringParser:
-    """Jute ustring type."""
-
-    def __init__(self) -> None:
-        self.padding = 1
-
-    def parse(self, buffer: Any, inlineparent: Any = None) -> Optional[Tuple[Optional[bytes], int]]:
-        """Return (bytes, or None for the null string, and the number of bytes used); None if ``buffer`` is too short.
-
-        :raises BadLenError: the length is below -1
-        """
-        if len(buffer) < 4:
-            return None
-        size = _INT.unpack_from(buffer)[0]
-        if size < -1:
-            raise BadLenError("length %d of a string is negative" % (size,))
-        if size == -1:
-            return None, 4
-        if len(buffer) < 4 + size:
-            return None
-        return bytes(buffer[4 : 4 + size]), 4 + size
-
-    def new(self, inlineparent: Any = None) -> bytes:
-        """Return an empty string."""
-        return b""
-
-    def create(self, data: Any, inlineparent: Any = None) -> Optional[bytes]:
-        """Return the string that all of ``data`` is.
-
-        :raises BadLenError: the string is shorter or longer than ``data``
-        """
-        parsed = self.parse(data)
-        if parsed is None or parsed[1] != len(data):
-            raise BadLenError("%d bytes are not exactly one string" % (len(data),))
-        return parsed[0]
-
-    def sizeof(self, prim: Any) -> int:
-        """Return the number of bytes of a packed string."""
-        return 4 + len(_as_bytes(prim) or b"")
-
-    def paddingsize(self, prim: Any) -> int:
-        """Return the same as :meth:`sizeof`."""
-        return self.sizeof(prim)
-
-    def tobytes(self, prim: Any, skipprepack: bool = False) -> bytes:
-        """Return the packed string."""
-        data = _as_bytes(prim)
-        return _INT.pack(-1) if data is None else _INT.pack(len(data)) + data
-
-    def tostream(self, prim: Any, stream: Any, skipprepack: bool = False) -> int:
-        """Write the packed string to ``stream`` and return its size."""
-        return stream.write(self.tobytes(prim))
-
-    def fullprepack(self, value: Any) -> None:
-        """Do nothing: nothing in a string depends on other fields."""
-
-
-class ustringtype(typedef):  # noqa: N801 - documented name
-    """Bytes behind their length, a signed 32 bit number; -1 stands for None."""
-
-    def __init__(self, displayname: str = "ustring") -> None:
-        self._displayname = displayname
-
-    def parser(self) -> UStringParser:
-        """Return the parser, which all types of this kind share."""
-        return _USTRING_PARSER
-
-    def array(self, size: int) -> Any:
-        """Refuse plain arrays: jute has vectors."""
-        raise TypeError("%r cannot form an array, use vector" % (self,))
-
-    def isextra(self) -> bool:
-        """Return False: the type knows its own length."""
-        return False
-
-    def __repr__(self, *args: Any, **kwargs: Any) -> str:
-        return self._displayname
-
-
-_USTRING_PARSER = UStringParser()
-ustring = ustringtype()
-z_buffer = ustringtype("buffer")
-
-
-class VectorParser:
-    """Jute vector type.
-
-    :param innerparser: parser of the elements
-    """
-
-    def __init__(self, innerparser: Any) -> None:
-        self.innerparser = innerparser
-        self.padding = 1
-
-    def parse(self, buffer: Any, inlineparent: Any = None) -> Optional[Tuple[list, int]]:
-        """Return (list, number of bytes used); None if ``buffer`` is too short. The null vector is an empty list.
-
-        :raises BadLenError: the length is below -1
-        """
-        if len(buffer) < 4:
-            return None
-        count = _INT.unpack_from(buffer)[0]
-        if count < -1:
-            raise BadLenError("length %d of a vector is negative" % (count,))
-        result, start = [], 4
-        view = memoryview(buffer)
-        for _ in range(count):
-            # Every element takes at least one byte, so a huge count ends with the data.
-            parsed = self.innerparser.parse(view[start:], None)
-            if parsed is None:
-                return None
-            result.append(parsed[0])
-            start += parsed[1]
-        return result, start
-
-    def new(self, inlineparent: Any = None) -> list:
-        """Return an empty list."""
-        return []
-
-    def create(self, data: Any, inlineparent: Any = None) -> list:
-        """Return the vector that all of ``data`` is.
-
-        :raises BadLenError: the vector is shorter or longer than ``data``
-        """
-        parsed = self.parse(data)
-        if parsed is None or parsed[1] != len(data):
-            raise BadLenError("%d bytes are not exactly one vector" % (len(data),))
-        return parsed[0]
-
-    def sizeof(self, prim: Any) -> int:
-        """Return the number of bytes of a packed vector."""
-        return 4 + sum(self.innerparser.paddingsize(one) for one in prim)
-
-    def paddingsize(self, prim: Any) -> int:
-        """Return the same as :meth:`sizeof`."""
-        return self.sizeof(prim)
-
-    def tobytes(self, prim: Any, skipprepack: bool = False) -> bytes:
-        """Return the packed vector."""
-        return _INT.pack(len(prim)) + b"".join(self.innerparser.tobytes(one, skipprepack) for one in prim)
-
-    def tostream(self, prim: Any, stream: Any, skipprepack: bool = False) -> int:
-        """Write the packed vector to ``stream`` and return its size."""
-        return stream.write(self.tobytes(prim, skipprepack))
-
-    def fullprepack(self, value: Any) -> None:
-        """Do nothing: elements are packed one by one."""
-
-
-class vector(typedef):  # noqa: N801 - documented name
-    """Jute vector
-
-    :param innertype: type of the elements
-    """
-
-    def __init__(self, innertype: Any) -> None:
-        self._innertype = innertype
-
-    def _compile(self) -> VectorParser:
-        return VectorParser(self._innertype.parser())
-
-    def array(self, size: int) -> Any:
-        """Refuse plain arrays of vectors."""
-        raise TypeError("%r cannot form an array, use vector" % (self,))
-
-    def isextra(self) -> bool:
-        """Return False: the type knows its own length."""
-        return False
-
-    def __repr__(self, *args: Any, **kwargs: Any) -> str:
-        return "vector<%r>" % (self._innertype,)
 
 
 #: Kinds of packets: a session is opened with the first, everything else has a header.
@@ -575,8 +398,8 @@ def _flags(ephemeral: bool, sequence: bool) -> int:
 
 def _created(kind: Any, path: Any, data: Any, ephemeral: bool, sequence: bool, acl: Optional[list]) -> Any:
     return kind(
-        path=_as_bytes(path),
-        data=_as_bytes(data),
+        path=as_bytes(path),
+        data=as_bytes(data),
         acl=default_acl() if acl is None else acl,
         flags=_flags(ephemeral, sequence),
     )
@@ -607,32 +430,32 @@ def create(path: Any, data: Any, ephemeral: bool = False, sequence: bool = False
 
 def delete(path: Any, version: int = -1) -> Any:
     """Return a request that deletes a node; ``version`` -1 means any version."""
-    return DeleteRequest(path=_as_bytes(path), version=version)
+    return DeleteRequest(path=as_bytes(path), version=version)
 
 
 def exists(path: Any, watch: bool = False) -> Any:
     """Return a request for the :data:`Stat` of a node; with ``watch``, its creation, change and deletion are told."""
-    return ExistsRequest(path=_as_bytes(path), watch=watch)
+    return ExistsRequest(path=as_bytes(path), watch=watch)
 
 
 def getdata(path: Any, watch: bool = False) -> Any:
     """Return a request for the content of a node; with ``watch``, its change and deletion are told."""
-    return GetDataRequest(path=_as_bytes(path), watch=watch)
+    return GetDataRequest(path=as_bytes(path), watch=watch)
 
 
 def setdata(path: Any, data: Any, version: int = -1) -> Any:
     """Return a request that writes the content of a node; ``version`` -1 means any version."""
-    return SetDataRequest(path=_as_bytes(path), data=_as_bytes(data), version=version)
+    return SetDataRequest(path=as_bytes(path), data=as_bytes(data), version=version)
 
 
 def getchildren(path: Any, watch: bool = False) -> Any:
     """Return a request for the names of children; with ``watch``, a change of this list is told."""
-    return GetChildrenRequest(path=_as_bytes(path), watch=watch)
+    return GetChildrenRequest(path=as_bytes(path), watch=watch)
 
 
 def getchildren2(path: Any, watch: bool = False) -> Any:
     """Return a request for the names of children and the :data:`Stat` of the node."""
-    return GetChildren2Request(path=_as_bytes(path), watch=watch)
+    return GetChildren2Request(path=as_bytes(path), watch=watch)
 
 
 def multi_create(path: Any, data: Any, ephemeral: bool = False, sequence: bool = False, acl: Optional[list] = None) -> Any:
@@ -642,29 +465,29 @@ def multi_create(path: Any, data: Any, ephemeral: bool = False, sequence: bool =
 
 def multi_delete(path: Any, version: int = -1) -> Any:
     """Return a part of :func:`multi` like :func:`delete`."""
-    return MultiOpDelete(path=_as_bytes(path), version=version)
+    return MultiOpDelete(path=as_bytes(path), version=version)
 
 
 def multi_check(path: Any, version: int) -> Any:
     """Return a part of :func:`multi` that fails unless the node has this version."""
-    return MultiOpCheck(path=_as_bytes(path), version=version)
+    return MultiOpCheck(path=as_bytes(path), version=version)
 
 
 def multi_setdata(path: Any, data: Any, version: int = -1) -> Any:
     """Return a part of :func:`multi` like :func:`setdata`."""
-    return MultiOpSetData(path=_as_bytes(path), data=_as_bytes(data), version=version)
+    return MultiOpSetData(path=as_bytes(path), data=as_bytes(data), version=version)
 
 
 def getacl(path: Any) -> Any:
     """Return a request for the ACLs of a node."""
-    return GetACLRequest(path=_as_bytes(path))
+    return GetACLRequest(path=as_bytes(path))
 
 
 def setacl(path: Any, acl: list, version: int = -1) -> Any:
     """Return a request that sets the ACLs of a node; ``version`` is that of the ACLs, -1 means any."""
-    return SetACLRequest(path=_as_bytes(path), acl=acl, version=version)
+    return SetACLRequest(path=as_bytes(path), acl=acl, version=version)
 
 
 def sync(path: Any) -> Any:
     """Return a request that makes what others wrote before visible to the following reads."""
-    return SyncRequest(path=_as_bytes(path))
+    return SyncRequest(path=as_bytes(path))
