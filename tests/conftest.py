@@ -36,8 +36,40 @@ def missing_component(marker: str) -> str | None:
     return None
 
 
+MOST_AGAIN = 3
+"""So many failures may be those of a busy machine."""
+STEADY = ("tests/golden/", "tests/model/", "tests/sim/", "tests/test_")
+"""Tests below these neither measure time nor talk to other processes, so what they find must not be put down to the machine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option by which ``make test`` tells a busy machine from a fault."""
+    parser.addoption(
+        "--again",
+        action="store_true",
+        help=f"run what failed last again and alone: {MOST_AGAIN} tests at most, and none whose result time cannot change",
+    )
+
+
+def failed_for_time(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests that failed in the last run.
+
+    :raises pytest.UsageError: there are too many, or time cannot have changed the result of one
+    """
+    failed = config.cache.get("cache/lastfailed", {}) if config.cache else {}
+    again = [item for item in items if item.nodeid in failed]
+    steady = [item.nodeid for item in again if item.nodeid.startswith(STEADY)]
+    if len(again) != len(failed) or not 0 < len(again) <= MOST_AGAIN or steady:
+        raise pytest.UsageError(f"{len(failed)} failed; not run again: " + (", ".join(steady) or "too many"))
+    return again
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long tests to ``make soak`` unless they are asked for with ``-m soak``."""
+    if config.getoption("--again"):
+        items[:] = failed_for_time(config, items)
+        print("again and alone: " + ", ".join(item.nodeid for item in items))
+        return
     if "soak" in (config.getoption("-m") or ""):
         return
     kept = [item for item in items if item.get_closest_marker("soak") is None]

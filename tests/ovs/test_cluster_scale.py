@@ -19,6 +19,7 @@ from vlcp.lab._shell import inside, run, wait_until
 
 pytestmark = pytest.mark.ovs
 
+STORES = ("sqlite", "redis", "zookeeper")
 PORTS = 1000
 SPARE = 3
 FEW, MANY = 4, 100
@@ -37,7 +38,7 @@ def at_rate(stores, seconds, *marks):
 
 @pytest.mark.parametrize(
     ("store", "changes_s"),
-    [*at_rate(["redis"], 20), *at_rate(["sqlite", "redis", "zookeeper"], 600, pytest.mark.soak)],
+    [*at_rate(STORES, 60), *at_rate(STORES, 600, pytest.mark.soak)],
 )
 def test_a_thousand_ports_are_created_changed_and_deleted_while_pings_go_on(make_lab, store, changes_s):
     lab = make_lab(hosts=3, database=store, network="vxlan", switch_options=["--enable-dummy"])
