@@ -11,6 +11,9 @@ from vlcp.lab._plan import EndpointPlan, LabPlan
 from vlcp.lab._shell import inside, run
 from vlcp.lab.hypervisor import Hypervisor
 
+_ARP = ("retrans_time_ms=50", "mcast_solicit=60", "ucast_solicit=60")
+"""Questions are repeated after 50 ms, and not after the kernel's second, but an address is given up after 3 s as ever."""
+
 
 @dataclass(frozen=True)
 class PingResult:
@@ -82,7 +85,7 @@ class Endpoint:
         )
         run(inside(self.namespace, ["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"]), check=False)
         run(inside(self.namespace, ["ethtool", "-K", "eth0", "tx", "off"]), check=False)
-        run(inside(self.namespace, ["sysctl", "-qw", "net.ipv4.neigh.eth0.retrans_time_ms=50"]), check=False)
+        run(inside(self.namespace, ["sysctl", "-qw", *(f"net.ipv4.neigh.eth0.{setting}" for setting in _ARP)]), check=False)
         for name in ("lo", "eth0"):
             run(["ip", "-n", self.namespace, "link", "set", "dev", name, "up"])
         if self.plan.ip:
