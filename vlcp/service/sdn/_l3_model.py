@@ -120,25 +120,24 @@ class RoutedNetworks:
         return RouteInputs(number, self.outer(network), tuple(connected.values()), tuple(via.values()), tuple(away.values()))
 
     def _away(self, router: Router, network: str, carrier_of: CarrierOf) -> Iterable[Away]:
-        """Yield what only a forwarding node reaches: subnets of a router without a physical port here, what lies behind next
-        hops in them, and the way out through external subnets where this node has no address."""
+        """Yield what only a forwarding node reaches: subnets of a router without a physical port here, external ones where
+        this node has no address, what lies behind next hops in them, and the way out."""
         here = self.physical(network)
         if here is None or not self.works(network):
             return
         out = None
         for interface in router.interfaces:
-            gone = not self.works(interface.network)
             there = self.physical(interface.network)
-            if there is None or there == here or not (gone or (interface.external and interface.address is None)):
+            near = self.works(interface.network) and not (interface.external and interface.address is None)
+            if there is None or there == here or near:
                 continue
             mac = carrier_of(network, here, there)
             if mac is None:
                 continue
             if interface.external:
                 out = mac if out is None else out
-            if gone:
-                yield Away(interface.first, interface.prefix, mac)
-                yield from (Away(*route[:2], mac, False) for route in router.routes if router.interface_of(route[2]) is interface)
+            yield Away(interface.first, interface.prefix, mac)
+            yield from (Away(*route[:2], mac, False) for route in router.routes if router.interface_of(route[2]) is interface)
         if out is not None and not any(route[:2] == _EVERYWHERE for route in router.routes):
             yield Away(*_EVERYWHERE, out, False)
 

@@ -269,11 +269,15 @@ def test_an_internal_subnet_elsewhere_is_reached_and_is_no_way_out():
     assert networks.route_inputs("a", nobody, carriers(("y", CARRIER))).away == (Away(ip("10.3.0.0"), 16, CARRIER),)
 
 
-def test_a_node_with_the_port_but_without_an_address_uses_a_forwarding_node_for_the_way_out_only():
+def test_a_node_with_the_port_but_without_an_address_uses_a_forwarding_node_for_all_that_is_outside():
     outside = interface("c", "10.3.0.0/16", "10.3.0.1", external=True)
     view = make_view(NETWORKS, {"x": (1, PORT_MAC), "y": (2, PORT_MAC + 1)})
-    found = routed(view, router("r", A, outside)).route_inputs("a", nobody, carriers(("y", CARRIER)))
-    assert found.away == (Away(0, 0, CARRIER, False),)
+    networks = routed(view, router("r", A, outside, routes=[("10.20.0.0/16", "10.3.0.7")]))
+    assert networks.route_inputs("a", nobody, carriers(("y", CARRIER))).away == (
+        Away(ip("10.3.0.0"), 16, CARRIER),
+        Away(ip("10.20.0.0"), 16, CARRIER, False),
+        Away(0, 0, CARRIER, False),
+    )
 
 
 @pytest.mark.parametrize("route", [("0.0.0.0/0", "10.2.0.50"), ("0.0.0.0/0", "10.3.0.7")])
