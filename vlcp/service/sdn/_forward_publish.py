@@ -129,9 +129,11 @@ class ForwardPublisher(RecordsWriter):
             self._user()
 
     async def _write_offers(self, due: Due) -> None:
+        """Write all offers, and so renew those that are not due yet; remove those that are."""
         gone = (key[1] for key in _names((*due.put, *due.remove)) if key[0] == OFFER and key[1] is not None)
         offers: Dict[Pair, Optional[str]] = dict.fromkeys(gone)
-        offers.update((key[1], self.records.wanted[key][0]) for key in self._keys(OFFER))
+        due.put.update((key, self.records.wanted[key][0]) for key in self._keys(OFFER))
+        offers.update((key[1], mac) for key, mac in due.put.items() if isinstance(key, tuple) and key[0] == OFFER)
         ends = await self._transact(offers_walker(self._node, offers, not self._swept, self._valid_us(self._offer_s)))
         self._swept = True
         for key in self._keys(OFFER):

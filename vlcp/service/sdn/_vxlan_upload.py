@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Iterable, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Set, Tuple
 
 from vlcp.protocol.openflow import OpenflowAsyncMessageEvent
 from vlcp.service.sdn._flows.decode import match_of_structures
@@ -12,10 +12,10 @@ from vlcp.service.sdn._flows.packets import TYPE_FLOW_REMOVED, Upload
 from vlcp.service.sdn._flows.spec import FLAG_HAIRPIN
 from vlcp.service.sdn._flows.updater import WalkingUpdater
 from vlcp.service.sdn._flows.view import SwitchView
-from vlcp.service.sdn._members import follow
 from vlcp.service.sdn._vxlan_first import FirstPackets, Place, send_on
+from vlcp.service.sdn._vxlan_places import walk_carriers, walk_place
 from vlcp.service.sdn._vxlan_rows import UNICAST_COOKIE, UPLOAD_COOKIE, RemoteInputs
-from vlcp.utils.networkmodel import LogicalPortVXLANInfo
+from vlcp.utils.networkmodel import DVRouterForwardSet
 
 _logger = logging.getLogger(__name__)
 
@@ -23,16 +23,8 @@ _AGE_S = 1.0
 _TIMED_OUT = (0, 1)
 
 
-def walk_place(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
-    """From a unique index entry to its logical port and the place of it."""
-    save(key)
-    port = None if value is None else follow(value.ref.getkey(), walk, save)
-    if port is not None:
-        follow(LogicalPortVXLANInfo.default_key(port.id), walk, save)
-
-
 class UploadUpdater(WalkingUpdater):
-    """Keeps first packets until the place of their destination is known; :meth:`remote` says where it is."""
+    """Keeps first packets until the place of their destination is known; :meth:`remote` and :meth:`carrier` say where it is."""
 
     def __init__(self, connection: Any, parent: Any) -> None:
         super().__init__(connection, parent)
@@ -43,6 +35,10 @@ class UploadUpdater(WalkingUpdater):
         """Return the row inputs of a logical port (its key); None when it is on this switch, or not known where."""
         return None
 
+    def carrier(self, view: SwitchView, network: str, mac: int, idle_s: int) -> Optional[RemoteInputs]:
+        """Return the row inputs of the MAC address of a forwarding node; None when it is none, or is this switch."""
+        return None
+
     def follow_uploads(self) -> None:
         """Start to take packets."""
         self.start_helper(self.uploads("vxlanoutput", UPLOAD_COOKIE, self._take))
@@ -51,7 +47,8 @@ class UploadUpdater(WalkingUpdater):
 
     def upload_walkers(self) -> Mapping[str, Callable[..., None]]:
         """Return what to walk for the addresses that packets have asked for."""
-        return {index: walk_place for _, index in self._first.addresses.items()}
+        found: Dict[str, Callable[..., None]] = {index: walk_place for _, index in self._first.addresses.items()}
+        return {**found, DVRouterForwardSet.default_key(): walk_carriers} if found else found
 
     def upload_parts(self, view: SwitchView) -> Iterable[Tuple[Any, Optional[Any]]]:
         """Return the entities with rows, one for each address; packets that wait for a known one are sent on."""
@@ -62,8 +59,10 @@ class UploadUpdater(WalkingUpdater):
         for key, index in self._first.addresses.items():
             place: Any = key
             entry = self._values.get(index)
-            port = "" if entry is None else entry.ref.getkey()
-            remote = self.remote(view, place[0], port, self._parent.pushtimeout)
+            if entry is None:
+                remote = self.carrier(view, *place, self._parent.pushtimeout)
+            else:
+                remote = self.remote(view, place[0], entry.ref.getkey(), self._parent.pushtimeout)
             yield ("first", *place), remote
             self._send(place, remote)
 

@@ -15,13 +15,23 @@ from vlcp.event.event import Event, withIndices
 from vlcp.server.module import call_api, depend, publicapi
 from vlcp.service.kvdb import objectdb
 from vlcp.service.sdn import ofpportmanager, ovsdbportmanager
-from vlcp.service.sdn._flows.fields import parse_mac
+from vlcp.service.sdn._flows.fields import format_value, parse_mac
 from vlcp.service.sdn._flows.lifecycle import SwitchModule
 from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
-from vlcp.service.sdn._members import Members, follow
+from vlcp.service.sdn._members import Members
 from vlcp.service.sdn._vxlan_announce import Announcer
+from vlcp.service.sdn._vxlan_places import (
+    ENDPOINTS_PREFIX,
+    INFO_PREFIX,
+    carrier_address,
+    endpoints_key,
+    id_of,
+    is_here,
+    port_of_info,
+    walk_place_of_port,
+)
 from vlcp.service.sdn._vxlan_publish import NETWORK, PORT, Publisher
 from vlcp.service.sdn._vxlan_rows import (
     HAIRPIN_GROUP,
@@ -44,8 +54,6 @@ _logger = logging.getLogger(__name__)
 
 _OPTIONS_S = 10.0
 _START_S = 5.0
-_INFO_PREFIX = LogicalPortVXLANInfo._prefix + "."
-_ENDPOINTS_PREFIX = VXLANEndpointSet._prefix + "."
 
 
 @withIndices("connection", "logicalnetworkid", "type")
@@ -58,13 +66,6 @@ class VXLANGroupChanged(Event):
 
 
 _walk_network = lognet_vxlan_walker(False)
-
-
-def walk_place_of_port(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
-    """From a logical port to the place where it is."""
-    save(key)
-    if value is not None:
-        follow(LogicalPortVXLANInfo.default_key(value.id), walk, save)
 
 
 class VXLANUpdater(UploadUpdater):
@@ -165,7 +166,7 @@ class VXLANUpdater(UploadUpdater):
     def _touched_networks(self, view: SwitchView, change: ViewChange, moved: Set[str]) -> Set[str]:
         networks = change.networks | _networks_of(view, moved)
         for key, network in view.networks.items():
-            if network.kind == KIND and _endpoints_key(key) in self.changed:
+            if network.kind == KIND and endpoints_key(key) in self.changed:
                 networks.add(key)
         return networks
 
@@ -176,7 +177,7 @@ class VXLANUpdater(UploadUpdater):
         tunnel = self._tunnels.of(view, key)
         endpoints: List[int] = []
         if tunnel is not None:
-            stored = self._values.get(_endpoints_key(key))
+            stored = self._values.get(endpoints_key(key))
             endpoints = [number for _, number in get_broadcast_ips(stored, tunnel.ip, *view.bridge)]
         learning = self._settings.mode is Mode.LEARN
         return NetInputs(network.net_no, None if tunnel is None else tunnel.port_no, tuple(endpoints), learning)
@@ -184,7 +185,7 @@ class VXLANUpdater(UploadUpdater):
     def _remote_parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
         if not self._parent.prepush:
             return
-        changed = {*self.changed, *(_port_of_info(key) for key in self.changed if key.startswith(_INFO_PREFIX))}
+        changed = {*self.changed, *(port_of_info(key) for key in self.changed if key.startswith(INFO_PREFIX))}
         for key in self._members.touched(change, changed):
             yield ("remote", key), self.remote(view, self._members.network_of.get(key), key, 0)
         self._members.settled()
@@ -196,18 +197,30 @@ class VXLANUpdater(UploadUpdater):
             return None
         info = self._values.get(LogicalPortVXLANInfo.default_key(value.id))
         place = info.endpoints[0] if info is not None and info.endpoints else None
-        mac, vni = getattr(value, "mac_address", None), getattr(self._values.get(network), "vni", None)
-        if place is None or mac is None or vni is None:
+        mac = getattr(value, "mac_address", None)
+        if place is None or mac is None:
             return None
-        if any(_is_here(view, entry) for entry in info.endpoints):
+        if any(is_here(view, entry) for entry in info.endpoints):
             self._found.add((PORT, value.id))
-        if _is_here(view, place):
+        if is_here(view, place):
+            return None
+        return self._behind(view, network, mac, place["tunnel_dst"], idle_s)
+
+    def carrier(self, view: SwitchView, network: str, mac: int, idle_s: int) -> Optional[RemoteInputs]:
+        """Return the row inputs of the MAC address of a forwarding node; None when it is none, or is this switch."""
+        address = carrier_address(self._values, network, mac, view.bridge)
+        return None if address is None else self._behind(view, network, format_value("eth_dst", mac), address, idle_s)
+
+    def _behind(self, view: SwitchView, network: str, mac: str, address: str, idle_s: int) -> Optional[RemoteInputs]:
+        """Return the row inputs of a MAC address behind a tunnel; None without an own tunnel."""
+        tunnel, vni = self._tunnels.of(view, network), getattr(self._values.get(network), "vni", None)
+        if tunnel is None or vni is None:
             return None
         try:
-            endpoint = parse_ip4_address(place["tunnel_dst"])
+            endpoint = parse_ip4_address(address)
             return RemoteInputs(view.networks[network].net_no, tunnel.port_no, vni, parse_mac(mac), endpoint, idle_s)
         except ValueError as error:
-            _logger.error("packets for %s are not sent: %s", port, error)
+            _logger.error("packets for %s are not sent: %s", mac, error)
             return None
 
     def put(self, key: Any, inputs: Optional[Any]) -> None:
@@ -268,10 +281,10 @@ class VXLANUpdater(UploadUpdater):
         """
         wanted: Dict[Tuple[str, str], Optional[str]] = {}
         for key in networks:
-            wanted[NETWORK, _id_of(LogicalNetwork, key)] = self._tunnel_ip(view, key)
+            wanted[NETWORK, id_of(LogicalNetwork, key)] = self._tunnel_ip(view, key)
         for key in ports:
             port = view.ports.get(key)
-            wanted[PORT, _id_of(LogicalPort, key)] = None if port is None else self._tunnel_ip(view, port.network)
+            wanted[PORT, id_of(LogicalPort, key)] = None if port is None else self._tunnel_ip(view, port.network)
         found, self._found = self._found, set()
         self._publisher.update(view.bridge, wanted, self._lost_records(view), found)
 
@@ -284,35 +297,17 @@ class VXLANUpdater(UploadUpdater):
         lost = []
         for key in self.changed:
             value = self._values.get(key)
-            if key.startswith(_INFO_PREFIX) and value is None:
-                lost.append((PORT, _id_of(LogicalPortVXLANInfo, key)))
-            elif key.startswith(_ENDPOINTS_PREFIX):
+            if key.startswith(INFO_PREFIX) and value is None:
+                lost.append((PORT, id_of(LogicalPortVXLANInfo, key)))
+            elif key.startswith(ENDPOINTS_PREFIX):
                 entries = [] if value is None else value.endpointlist
                 if not any(tuple(entry[1:4]) == tuple(view.bridge) for entry in entries):
-                    lost.append((NETWORK, _id_of(VXLANEndpointSet, key)))
+                    lost.append((NETWORK, id_of(VXLANEndpointSet, key)))
         return lost
-
-
-def _id_of(cls: Any, key: str) -> str:
-    identifier: str = cls.create_from_key(key).id
-    return identifier
 
 
 def _networks_of(view: SwitchView, physical: Iterable[str]) -> Set[str]:
     return {network.key for name in physical for network in view.networks_of(name)}
-
-
-def _is_here(view: SwitchView, place: Mapping[str, Any]) -> bool:
-    """True when an entry of a port's places names the switch's own bridge."""
-    return (place["vhost"], place["systemid"], place["bridge"]) == tuple(view.bridge)
-
-
-def _endpoints_key(network: str) -> str:
-    return VXLANEndpointSet.default_key(_id_of(LogicalNetwork, network))
-
-
-def _port_of_info(key: str) -> str:
-    return LogicalPort.default_key(_id_of(LogicalPortVXLANInfo, key))
 
 
 @defaultconfig

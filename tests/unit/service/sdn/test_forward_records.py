@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from vlcp.event.core import Scheduler
 from vlcp.service.sdn import _forward_records as records
+from vlcp.service.sdn._flows.fields import parse_mac
 from vlcp.service.sdn._forward_offers import Choices, Offers
+from vlcp.service.sdn._forward_publish import OFFER, ForwardPublisher
 from vlcp.service.sdn._routers import Node
-from vlcp.utils.dataobject import WeakReferenceObject
+from vlcp.service.sdn._vxlan_places import carrier_address, walk_carriers
+from vlcp.utils.dataobject import ReferenceObject, WeakReferenceObject
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
 from vlcp.utils.networkmodel import (
     DVRouterExternalAddressInfo,
@@ -16,6 +20,7 @@ from vlcp.utils.networkmodel import (
     DVRouterForwardSet,
     LogicalNetwork,
     LogicalPort,
+    PhysicalNetwork,
     SubNet,
     SubNetMap,
     VRouter,
@@ -257,6 +262,51 @@ def test_a_node_without_a_tunnel_end_point_is_not_chosen_while_there_is_another_
     assert offers.candidates(network, PAIR) == numbers(MAC_A, MAC_B)
     store.values[DVRouterForwardInfoRef.default_key(*PAIR)].info = ["nonsense", 5, MAC_B]
     assert offers.candidates(network, PAIR) == numbers(MAC_B)
+
+
+def test_a_tunnel_to_a_forwarding_node_is_found_by_the_address_that_takes_its_packets(store):
+    for node, mac in ((A, MAC_A), (B, MAC_B)):
+        store.offer(node, {("vlan", "vxlan"): "a0:00:00:00:00:0c", PAIR: mac})
+    network = store.put(LogicalNetwork.create_instance("n"))
+    network.physicalnetwork = ReferenceObject(PhysicalNetwork.default_key("vxlan"))
+    endpoints = store.put(VXLANEndpointSet.create_instance("n"))
+    endpoints.endpointlist = [["10.0.0.1", "", "sys-a", "br0", None], ["10.0.0.2", "", "sys-b", "br0", None]]
+    here = ("", "sys-a", "br0")
+    saved = []
+    key = DVRouterForwardSet.default_key()
+    walk_carriers(key, store.values[key], store.values.get, saved.append)
+    values = {key: store.values[key] for key in [*saved, network.getkey(), endpoints.getkey()]}
+    find = lambda mac: carrier_address(values, network.getkey(), parse_mac(mac), here)  # noqa: E731
+    assert find(MAC_B) == "10.0.0.2"
+    assert [find(MAC_A), find("a0:00:00:00:00:0c"), find("a0:00:00:00:00:0d")] == [None] * 3
+    endpoints.endpointlist = endpoints.endpointlist[:1]
+    assert find(MAC_B) is None
+    assert carrier_address({}, network.getkey(), parse_mac(MAC_B), here) is None
+
+
+def test_all_offers_are_renewed_in_one_transaction():
+    publisher = ForwardPublisher(Scheduler(), A, 10, 100)
+    asked = []
+
+    async def transact(walker):
+        asked.append(walker)
+        return {}
+
+    publisher._transact = transact
+
+    def write(now):
+        due = publisher.records.due(now, 100)
+        publisher.records.began(due)
+        with pytest.raises(StopIteration):
+            publisher.write(due).send(None)
+        publisher.records.committed(due, now)
+
+    publisher.offer({PAIR: MAC_A})
+    write(0)
+    publisher.offer({PAIR: MAC_A, ("vlan", "vxlan"): MAC_A})
+    write(4)
+    assert publisher.records.next_due() == 14 and len(asked) == 2
+    assert set(publisher.records.due(14, 100).put) == {(OFFER, PAIR), (OFFER, ("vlan", "vxlan"))}
 
 
 def test_the_last_node_is_used_for_some_time_after_its_offer_has_gone():
