@@ -46,6 +46,18 @@ def test_a_host_outside_and_endpoints_on_every_hypervisor_reach_each_other(make_
     assert any(ends["hv3"].ping(lab.outside.far_address, 1, wait_s=0.3).received for _ in range(30))
 
 
+def test_the_outside_is_reached_when_switches_ask_for_the_places_of_first_packets(make_lab):
+    upload = {"module.vxlancast.learning": False, "module.vxlancast.prepush": False, "module.vxlancast.pushtimeout": 2}
+    lab = make_lab(hosts=2, outside="vlan", forward=1, network="vxlan", config={**CONFIG, **upload})
+    end = routed_outside(lab)["hv2"]
+    route_back(lab, "hv1")
+    assert reaches_out(lab, end)
+    for pause_s in (0, 3):
+        time.sleep(pause_s)
+        assert end.ping(lab.outside.far_address, 10, interval_s=0.02).lost == 0
+        assert lab.outside.ping(end.address, 10, interval_s=0.02).lost == 0
+
+
 @pytest.mark.parametrize("store", STORES, ids=lambda store: store["database"])
 def test_when_a_forwarding_node_stops_or_dies_the_next_one_is_used(make_lab, store):
     lab = make_lab(hosts=3, outside="native", forward=2, config=FAST, **store)
