@@ -21,7 +21,9 @@ OPTIONS = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="replay the simulation with this seed only")
     parser.addoption(
-        "--kind", default="any", help="the replay is with (routed) or without (plain) routers; any: as the seed says"
+        "--kind",
+        default="any",
+        help="the replay is plain, routed (with routers) or outside (with forwarding nodes); any: as the seed says",
     )
     for name, (default, text) in OPTIONS.items():
         parser.addoption(name, type=int, default=default, help=text)

@@ -41,6 +41,8 @@ PLANTS = (  # those of support.sim.plants, which is not imported here, since tha
     "missing_route",
     "stale_next_hop",
     "stale_tunnel",
+    "lasting_offers",
+    "forgotten_withdrawal",
 )
 
 

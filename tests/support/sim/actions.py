@@ -107,8 +107,7 @@ class Script:
         for device in self.world.devices:
             device.refusal_rate = 0.0
         for controller in self.world.controllers:
-            if not controller.alive:
-                controller.start()
+            self._start_again(controller)
 
     def open_calls(self) -> list[Call]:
         """Return the calls that will still end."""
@@ -117,7 +116,7 @@ class Script:
     # API calls
 
     def _call(self, name: str, params: dict, keys: list, marks: bool, controller: Any = None, module: str = "viperflow") -> Call:
-        alive = [one for one in self.world.controllers if one.alive and one.server.started]
+        alive = [one for one in self.world.controllers if one.serves()]
         number = len(self.calls) + 1
         chosen = controller or (self.random.choice(alive) if alive else None)
         call = Call(number, chosen.name if chosen else "nobody", name, params, keys, marks, self.clockwork.now)
@@ -267,15 +266,18 @@ class Script:
         controller = self.random.choice(self.world.controllers)
         if not controller.alive:
             return
+        self._kill(controller)
+        self.clockwork.later(self.random.choice([0.1, 2.0, 15.0]), self._start_again, controller)
+
+    def _kill(self, controller: Any) -> None:
         for call in self.open_calls():
             if call.server is controller.server:
                 call.outcome, call.reason, call.end = "unknown", "the controller crashed", self.clockwork.now
         controller.crash()
-        self.clockwork.later(self.random.choice([0.1, 2.0, 15.0]), self._start_again, controller)
 
     @staticmethod
     def _start_again(controller: Any) -> None:
-        if not controller.alive:
+        if not controller.alive and not controller.lost:
             controller.start()
 
     def _cut(self) -> None:
@@ -307,7 +309,7 @@ class Script:
         self.random.choice(self.world.devices).refusal_rate = self.random.choice([0.0, 0.1])
 
     def _reload(self) -> None:
-        alive = [one for one in self.world.controllers if one.alive and one.server.started]
+        alive = [one for one in self.world.controllers if one.serves()]
         if alive:
             controller, name = self.random.choice(alive), self.random.choice(self.reloaded)
             self.clockwork.note(controller.name, f"reload of {name}")

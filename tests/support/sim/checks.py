@@ -100,7 +100,7 @@ def consistency(database: Database) -> Iterator[str]:
     yield from _dangling(networks, maps, ports, subnets)
     yield from _unique([(port.network.getkey(), port.mac_address) for port in ports.values() if hasattr(port, "mac_address")])
     yield from _unique([(port.network.getkey(), port.ip_address) for port in ports.values() if hasattr(port, "ip_address")])
-    numbers = [(one, getattr(one, "vlanid", None) or one.vni) for one in networks.values()]
+    numbers = [(one, getattr(one, "vlanid", None) or getattr(one, "vni", None)) for one in networks.values()]
     yield from _unique([(one.physicalnetwork.getkey(), number) for one, number in numbers])
     yield from _addresses(database, ports)
     yield from _routers(database)
@@ -139,7 +139,8 @@ def _addresses(database: Database, ports: dict) -> Iterator[str]:
     for key, own in objects(database, model.SubNetMap).items():
         subnet = model.SubNet.default_key(own.id)
         used = {name for name, port in ports.items() if getattr(port, "subnet", None) and port.subnet.getkey() == subnet}
-        allocated = {(entry[0] if isinstance(entry, (list, tuple)) else entry).getkey() for entry in own.allocated_ips.values()}
+        holders = [entry[0] if isinstance(entry, (list, tuple)) else entry for entry in own.allocated_ips.values()]
+        allocated = {holder.getkey() for holder in holders if not isinstance(holder, str)}
         used |= {reference.getkey() for reference in own.routerports.values() if _has_address(database, reference)}
         if used != allocated:
             yield f"{key}: addresses allocated for {sorted(allocated)}, used by {sorted(used)}"
@@ -164,9 +165,15 @@ def _routers(database: Database) -> Iterator[str]:
     for key, own in objects(database, model.SubNetMap).items():
         found = joined.pop(model.SubNet.default_key(own.id), [])
         listed = [(model.VRouter.default_key(router), port.getkey()) for router, port in own.routerports.items()]
-        if sorted(listed) != found or _keys(own.routers) != {router for router, _ in found} or len(found) > 1:
+        subnet = stored_object(database, model.SubNet.default_key(own.id))
+        external = getattr(subnet, "isexternal", False)
+        if sorted(listed) != sorted(found) or _keys(own.routers) != {router for router, _ in found}:
             yield f"{key}: map has router ports {listed}, the database {found}"
-        reference = getattr(stored_object(database, model.SubNet.default_key(own.id)), "router", None)
+        if external:
+            continue
+        if len(found) > 1:
+            yield f"{key} is in several routers: {found}"
+        reference = getattr(subnet, "router", None)
         if [port for _, port in found] != ([] if reference is None else [reference.getkey()]):
             yield f"{key}: the subnet has the router port {reference}, the database {found}"
     yield from (f"{name} is in routers and does not exist" for name in joined)

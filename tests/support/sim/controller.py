@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from support.sim.clockwork import Clockwork
 from support.sim.net import Net, SimPoller
@@ -33,6 +33,7 @@ ROUTING = (
     f"{SDN}.l3router.L3Router",
     f"{SDN}.vrouterapi.VRouterApi",
 )
+FORWARDING = (*ROUTING, f"{SDN}.plugins.networknativedriver.NetworkNativeDriver")
 
 
 @withIndices()
@@ -72,12 +73,17 @@ class Controller:
     :param database: the shared store
     :param name: of the controller, which devices dial
     :param startup: the modules that it loads
+    :param forwards: whether its switches are forwarding nodes
     """
 
-    def __init__(self, net: Net, database: Any, name: str, startup: tuple = STARTUP) -> None:
-        self.net, self.database, self.name, self.startup = net, database, name, startup
+    def __init__(self, net: Net, database: Any, name: str, startup: tuple = STARTUP, forwards: bool = False) -> None:
+        self.net, self.database, self.name, self.startup, self.forwards = net, database, name, startup, forwards
         self.clockwork: Clockwork = net.clockwork
         self.alive = False
+        self.stopping = self.stopped = False
+        #: True while its hypervisors have died with it; ``gone`` when they do not come back
+        self.lost = self.gone = False
+        self._reloading = 0
         self.failures: list[str] = []
         #: Servers that died; they are kept, so that nothing of them runs a clean-up
         self.graveyard: list = []
@@ -90,6 +96,8 @@ class Controller:
         self.scheduler = self.server.scheduler
         self.container = RoutineContainer(self.scheduler)
         self.alive = True
+        self.stopping = self.stopped = False
+        self._reloading = 0
         self.baseline: Any = None
         self.server.moduleloader.start()
         self.scheduler.emergesend(SystemControlEvent(SystemControlEvent.INIT))
@@ -109,6 +117,14 @@ class Controller:
     def wait_s(self) -> float | None:
         """Return the seconds until a turn has something to do; None when only the network can bring it."""
         return 0.0 if self.poller.has_news() else self.scheduler._seconds_to_wait()
+
+    def serves(self) -> bool:
+        """Tell whether it takes calls."""
+        return self.alive and self.server.started and not self.stopping
+
+    def is_ready(self) -> bool:
+        """Tell whether it has nothing to do that must not be disturbed by its end."""
+        return self.serves() and not self._reloading
 
     def turn(self) -> None:
         """Run one turn of the scheduler."""
@@ -132,11 +148,28 @@ class Controller:
         module = loader.active.get(name)
         if module is None or module.state != "succeeded":
             return
+        self._reloading += 1
         try:
             await loader.unloadmodule(type(module), ignoreDependencies=True)
             await loader.loadmodule(type(module))
         except ModuleLoadException as error:
             self.failures.append(f"{self.name}: reload of {name}: {error}")
+        self._reloading -= 1
+
+    def begin_to_stop(self, then: Callable[[], Any]) -> None:
+        """Stop in order and end the process; then call a function."""
+        self.clockwork.note(self.name, "stops")
+        self.stopping = True
+        self.container.subroutine(self._stop_and_end(then))
+
+    async def _stop_and_end(self, then: Callable[[], Any]) -> None:
+        await self.stop()
+        self.clockwork.later(0.0, self._end, self.server, then)
+
+    def _end(self, server: Any, then: Callable[[], Any]) -> None:
+        if self.alive and self.server is server:
+            self.crash()
+            then()
 
     async def stop(self) -> None:
         """Unload every module in order."""

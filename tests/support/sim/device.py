@@ -11,7 +11,7 @@ from support.flowtable import FLOW_MOD_FAILED
 from support.sim.net import Net
 
 OPENFLOW, OVSDB = 6653, 6632
-TRUNK, TUNNEL = "bond0", "vxlan0"
+TRUNK, TUNNEL, OUT = "bond0", "vxlan0", "out0"
 _PROBE_S, _DEAD_S = 5.0, 10.0
 
 
@@ -78,11 +78,11 @@ class Device:
     :param net: the network
     :param number: of the hypervisor, from 1
     :param controller: name of the controller that it talks to
-    :param tunnels: whether it has a port for VXLAN tunnels
+    :param physical: names of its physical ports
     :ivar fabric: carries what its switch sends, a :class:`~support.sim.fabric.Fabric`; None when nothing does
     """
 
-    def __init__(self, net: Net, number: int, controller: str, tunnels: bool = False) -> None:
+    def __init__(self, net: Net, number: int, controller: str, physical: tuple[str, ...] = (TRUNK,)) -> None:
         self.net, self.clockwork, self.number, self.controller = net, net.clockwork, number, controller
         self.name, self.address = f"hv{number}", f"10.0.0.{number}"
         self.ovsdb = FakeOvsdb(number, "br0", f"sys-{number}")
@@ -94,12 +94,14 @@ class Device:
         self.refusal_rate = 0.0
         self.switch = self._new_switch()
         self.running = True
+        #: True while the whole hypervisor has no power
+        self.off = False
         self.openflow = Line(self, OPENFLOW, self.name + ".of", self._greet, self._feed, self._forget_switch_session)
         self.database = Line(self, OVSDB, self.name + ".db", self._open_session, self._feed_ovsdb, self._end_session)
         self._session: Any = None
         self.fabric: Any = None
-        self.tunnels = tunnels
-        for name in (TRUNK, TUNNEL) if tunnels else (TRUNK,):
+        self.physical = physical
+        for name in physical:
             self.plug(name, None)
             self._number(name)
 
@@ -237,12 +239,31 @@ class Device:
         self.clockwork.later(self.clockwork.random.uniform(0.1, 1.5), self._come_back)
 
     def _come_back(self) -> None:
+        if self.off or self.running:
+            return
         self.switch = self._new_switch()
         self.running = True
         for name in list(self.ports):
             self._number(name)
         self.openflow.wanted = True
         self.clockwork.later(self.clockwork.delay(), self.openflow.dial)
+
+    def power_off(self) -> None:
+        """The whole hypervisor dies; virtual machines with it."""
+        self.clockwork.note(self.name, "loses its power")
+        self.off, self.running = True, False
+        self.disconnect()
+        self.ofports.clear()
+        for name in self.ports:
+            self._set_ofport(name, None)
+
+    def power_on(self) -> None:
+        """The hypervisor comes back, with the database that it had."""
+        self.clockwork.note(self.name, "has power again")
+        self.off = False
+        self._come_back()
+        self.database.wanted = True
+        self.clockwork.later(self.clockwork.delay(), self.database.dial)
 
     def restart_database(self) -> None:
         """The database's connection ends and is opened again."""
@@ -260,7 +281,7 @@ class Device:
 
     def twin(self, net: Net, controller: str) -> Device:
         """Return a device with the same ports, numbers and stored values, and empty tables."""
-        other = Device(net, self.number, controller, self.tunnels)
+        other = Device(net, self.number, controller, self.physical)
         for uuid, _ in other.ports.values():
             other.ovsdb.remove_port(uuid)
         other.ports, other.ofports = {}, dict(self.ofports)

@@ -1,17 +1,18 @@
 """What carries packets between switches, and the stations at their ports.
 
-The trunks of all devices are on one wire; tunnels go from address to address. Packets need time and are not lost.
+The trunks of all devices are on one wire, and so are their ports to the outside, with the router there; tunnels go from
+address to address. Packets need time and are not lost.
 """
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from support import packetbytes, packetwalk
 from support.packetbytes import ARP, ARP_OP, ARP_SHA, ARP_SPA, ARP_TPA, ETH_DST, ETH_SRC, ETH_TYPE, ICMP_TYPE, IPV4_DST, IPV4_SRC
 from support.packetwalk import METADATA, TO_CONTROLLER, TUN_DST, TUN_ID, TUN_SRC, Output
 from support.sim.clockwork import Clockwork
-from support.sim.device import TRUNK, TUNNEL, Device
+from support.sim.device import OUT, TRUNK, TUNNEL, Device
 
 LONGEST_PATH = 4
 ROUTER_MAC = 0x1A2367596333
@@ -42,12 +43,15 @@ class Fabric:
     :param clockwork: time and chance
     :param devices: whose switches it joins
     :param station: returns the :class:`Station` at a port by its iface-id, None for one that is not configured
+    :param outside: the router outside, a :class:`~support.sim.outside.Outside`; None without one
     :ivar heard: every frame that a station got
     :ivar faults: what must not happen to a frame
     """
 
-    def __init__(self, clockwork: Clockwork, devices: list[Device], station: Callable[[str], Optional[Station]]) -> None:
-        self.clockwork, self.devices, self.station = clockwork, devices, station
+    def __init__(
+        self, clockwork: Clockwork, devices: list[Device], station: Callable[[str], Optional[Station]], outside: Any = None
+    ) -> None:
+        self.clockwork, self.devices, self.station, self.outside = clockwork, devices, station, outside
         self.heard: list[Heard] = []
         self.faults: list[str] = []
         for device in devices:
@@ -107,15 +111,27 @@ class Fabric:
         identifier = device.ports[port][1]
         if identifier is not None:
             clockwork.later(clockwork.delay(), self._hear, device, port, identifier, frame, path)
-        elif port == TRUNK:
+        elif port in (TRUNK, OUT):
             for other in self.devices:
                 if other is not device:
-                    clockwork.later(clockwork.delay(), self._enter, other, TRUNK, frame, path)
+                    clockwork.later(clockwork.delay(), self._enter, other, port, frame, path)
+            if port == OUT and self.outside is not None:
+                clockwork.later(clockwork.delay(), self._hear_outside, frame, path)
         elif port == TUNNEL:
             tunnel = {TUN_ID: fields.get(TUN_ID, 0), TUN_SRC: _number(device.address), TUN_DST: fields.get(TUN_DST, 0)}
             for other in self.devices:
                 if _number(other.address) == tunnel[TUN_DST]:
                     clockwork.later(clockwork.delay(), self._enter, other, TUNNEL, frame, path, tunnel)
+
+    def emit_outside(self, frame: bytes) -> None:
+        """Let the router outside send a frame."""
+        for device in self.devices:
+            self.clockwork.later(self.clockwork.delay(), self._enter, device, OUT, frame, ())
+
+    def _hear_outside(self, frame: bytes, path: tuple[str, ...]) -> None:
+        answer = self.outside.hear(frame, path)
+        if answer is not None:
+            self.emit_outside(answer)
 
     def _hear(self, device: Device, port: str, identifier: str, frame: bytes, path: tuple[str, ...]) -> None:
         """A frame reaches a station, which answers what is for it."""

@@ -8,6 +8,7 @@ from unittest import mock
 
 from vlcp.service.sdn import _l3_rows
 from vlcp.service.sdn._flows.ledger import Ledger
+from vlcp.service.sdn._forward_publish import ForwardPublisher
 from vlcp.service.sdn._l3_model import RoutedNetworks
 from vlcp.utils import vxlandiscover
 
@@ -94,6 +95,25 @@ def stale_tunnel(world: Any) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def lasting_offers(world: Any) -> Iterator[None]:
+    """Offers of forwarding nodes never expire."""
+    valid_us = ForwardPublisher._valid_us
+
+    def much_longer(renew_s: float) -> int:
+        return 1000 * valid_us(renew_s)
+
+    with mock.patch.object(ForwardPublisher, "_valid_us", staticmethod(much_longer)):
+        yield
+
+
+@contextlib.contextmanager
+def forgotten_withdrawal(world: Any) -> Iterator[None]:
+    """Forwarding nodes whose controllers stop do not say that they forward no longer."""
+    with mock.patch.object(ForwardPublisher, "detach", lambda self, changed: None):
+        yield
+
+
 PLANTS = {
     one.__name__: one
     for one in (
@@ -104,5 +124,7 @@ PLANTS = {
         missing_route,
         stale_next_hop,
         stale_tunnel,
+        lasting_offers,
+        forgotten_withdrawal,
     )
 }

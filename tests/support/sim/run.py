@@ -19,11 +19,11 @@ from typing import Any
 
 from support.sim.plants import PLANTS
 from support.sim.processes import END
+from support.sim.settings import KINDS
 from support.sim.world import SimulationFailure, simulate
 
 from vlcp.utils import _parts
 
-_ROUTED = {"any": None, "plain": False, "routed": True}
 _SHOWN_LINES = 400
 _COLLECT_EVERY = 50
 
@@ -39,7 +39,7 @@ def main() -> int:
     gc.disable()
     # Everything that is imported late, or kept after its first use, is there before the first run that counts.
     with contextlib.suppress(Exception):
-        simulate(0, steps=1, routed=True)
+        simulate(0, steps=1, kind="outside")
     if sys.argv[1:] != ["--serve"]:
         return run(sys.argv[1:])
     for line in sys.stdin:
@@ -68,7 +68,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--count", type=int, default=1, help="how many seeds")
     parser.add_argument("--controllers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20, help="random actions in each simulation")
-    parser.add_argument("--kind", choices=["any", "plain", "routed"], default="any", help="with or without routers")
+    parser.add_argument("--kind", choices=["any", *KINDS], default="any", help="what there is to simulate")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="a bug to plant; the first failure ends the run")
     parser.add_argument("--trace", action="store_true", help="print the end of the trace of a failure")
     parser.add_argument("--digest", action="store_true", help="print the hash of each trace")
@@ -89,7 +89,8 @@ def run_one(seed: int, options: Any) -> bool:
     """Run one simulation and print what is wrong; return whether nothing is."""
     plant = PLANTS[options.plant] if options.plant else None
     try:
-        world = simulate(seed, plant, controllers=options.controllers, steps=options.steps, routed=_ROUTED[options.kind])
+        kind = None if options.kind == "any" else options.kind
+        world = simulate(seed, plant, controllers=options.controllers, steps=options.steps, kind=kind)
     except Exception as failure:
         world = failure.world  # type: ignore[attr-defined]
         sizes = f"--kind {options.kind} --controllers {options.controllers} --steps {options.steps} --limit {options.limit}"

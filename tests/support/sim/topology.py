@@ -71,8 +71,13 @@ class Topology:
         subnets, routers = objects(database, model.SubNet), objects(database, model.VRouter)
         #: {key of a subnet: Joined}
         self.joined: dict[str, Joined] = {}
+        #: Keys of the routers with an interface in an external subnet
+        self.outside: set[str] = set()
         for port in objects(database, model.RouterPort).values():
             subnet = subnets[port.subnet.getkey()]
+            if getattr(subnet, "isexternal", False):
+                self.outside.add(port.router.getkey())
+                continue
             gateway = getattr(port, "ip_address", None) or subnet.gateway
             self.joined[subnet.getkey()] = Joined(port.router.getkey(), ip_number(gateway))
         #: {key of a router: [(an address behind the route, next hop)]}
@@ -99,6 +104,11 @@ class Topology:
         """Tell whether routers take packets from a port to another one, in another network."""
         mine, other_s = self.router_of(one), self.router_of(other)
         return mine is not None and other_s is not None and mine.router == other_s.router and one.network != other.network
+
+    def leads_outside(self, one: Member) -> bool:
+        """Tell whether the router that a port has for its gateway is joined to an external network."""
+        joined = self.router_of(one)
+        return joined is not None and joined.router in self.outside
 
     def friends(self, one: str) -> Iterator[str]:
         """Yield the other ports of the network of a port."""

@@ -9,47 +9,27 @@ import uuid
 from typing import Any, Iterator
 from unittest import mock
 
-from support.sim import checks, shared
+from support.sim import checks, checks_forwarding, settings, shared
 from support.sim.actions import Script
+from support.sim.actions_outside import OutsideScript
 from support.sim.actions_routed import RoutedScript
 from support.sim.clockwork import Clockwork
-from support.sim.controller import ROUTING, STARTUP, Controller
-from support.sim.device import Device
+from support.sim.controller import Controller
+from support.sim.device import OUT, Device
 from support.sim.fabric import Fabric
+from support.sim.hypervisors import Hypervisors
 from support.sim.net import Net
+from support.sim.outside import Outside
 from support.sim.probes import Probes
+from support.sim.probes_outside import OutsideProbes
 from support.sim.store import Database
 from support.sim.topology import Topology, member
 
 from vlcp.config import manager
 from vlcp.event import _sockets
 from vlcp.server import _apidef
-from vlcp.service.sdn import _model
+from vlcp.service.sdn import _model, ioprocessing, l3router
 
-CONFIG = {
-    "proxy.kvstorage": "support.sim.store.SimKV",
-    "proxy.updatenotifier": "support.sim.store.SimKV",
-    "module.jsonrpcserver.ovsdb": True,
-}
-ROUTED_CONFIG: dict[str, list] = {
-    "module.l2switch.learning": [False, False, True],
-    "module.l2switch.learntimeout": [10],
-    "module.vxlancast.learning": [True, False],
-    "module.vxlancast.prepush": [True, True, False],
-    "module.vxlancast.learntimeout": [10],
-    "module.vxlancast.pushtimeout": [10],
-    "module.icmpresponder.prepush": [True, False],
-    "module.l3router.prepush": [True, False],
-    "module.l3router.arp_cycle_time": [2],
-    "module.l3router.arp_incomplete_timeout": [6],
-    "module.l3router.arp_complete_timeout": [4],
-    "module.l3router.buffer_packet_timeout": [6],
-    "module.l3router.static_host_arp_refresh_interval": [4],
-}
-"""Settings of runs with routers, of which one value each is taken"""
-ROUTED_SHARE = 0.4
-SUBNETS = [{f"net{n}": n for n in range(4)}, {f"net{n}": n % 2 for n in range(4)}]
-"""The numbers of the subnets of networks: different ones, or pairs of subnets with the same addresses"""
 _LEARNED_S = 15.0
 _STEP_S = 1e-5
 _MOST_TURNS = 2_000_000
@@ -58,6 +38,9 @@ _QUIET_S = 6.0
 _PATIENCE_S = 240.0
 _LONGEST_GRACE_S = 90.0
 """Queues of connections stay for 60 seconds after their end, for those who come late to their events."""
+
+
+_SCRIPTS = {settings.PLAIN: Script, settings.ROUTED: RoutedScript, settings.OUTSIDE: OutsideScript}
 
 
 class SimulationFailure(AssertionError):
@@ -70,33 +53,32 @@ class World:
     :param seed: of everything
     :param controllers: number of controllers, each with one device
     :param steps: number of random actions
-    :param routed: whether there are routers, tunnels and packets; None lets the seed choose
+    :param kind: one of :data:`~support.sim.settings.KINDS`; None lets the seed choose
     :ivar fabric: what carries packets, None when there are none
+    :ivar outside: the router at the external network, None when there is none
     """
 
-    def __init__(self, seed: int, controllers: int = 2, steps: int = 20, routed: bool | None = None) -> None:
+    def __init__(self, seed: int, controllers: int = 2, steps: int = 20, kind: str | None = None) -> None:
         self.seed, self.steps = seed, steps
         self.clockwork = Clockwork(seed)
+        chance = self.clockwork.random
         self.net = Net(self.clockwork)
-        self.database = Database(self.clockwork, self.clockwork.random.random() < 0.5)
-        chance = self.clockwork.random.random() < ROUTED_SHARE
-        self.routed = chance if routed is None else routed
-        self.startup = ROUTING if self.routed else STARTUP
-        self.controllers = [Controller(self.net, self.database, f"c{n + 1}", self.startup) for n in range(controllers)]
-        # With routers, one controller has two switches.
-        places = [n + 1 for n in range(controllers)] + ([1] if self.routed else [])
-        self.devices = [Device(self.net, n + 1, f"c{place}", self.routed) for n, place in enumerate(places)]
+        self.database = Database(self.clockwork, chance.random() < 0.5)
+        chosen = settings.choose_kind(chance)
+        self.kind = chosen if kind is None else kind
+        self.hypervisors = Hypervisors(self.net, self.database, self.kind, controllers)
+        self.controllers, self.devices = self.hypervisors.controllers, self.hypervisors.devices
         self.twins: list[Device] = []
         self.extra: list[Controller] = []
-        self.script = RoutedScript(self) if self.routed else Script(self)
-        self.fabric = Fabric(self.clockwork, self.devices, self.station) if self.routed else None
+        self.tagged = chance.random() < 0.5
+        self.outside = Outside(chance, self.tagged) if self.kind == settings.OUTSIDE else None
+        self.script = _SCRIPTS[self.kind](self)
+        self.routed = self.kind != settings.PLAIN
+        self.fabric = Fabric(self.clockwork, self.devices, self.station, self.outside) if self.routed else None
         self.turns = 0
         self._times: dict[Controller, float | None] = {}
-        #: Settings of this run; without drift checks in most runs, since those mend what others should not spoil
-        self.config = {**CONFIG, "module.openflowmanager.driftinterval": self.clockwork.random.choice([None, None, 10])}
-        if self.routed:
-            self.config.update({key: self.clockwork.random.choice(values) for key, values in ROUTED_CONFIG.items()})
-        self.subnet_numbers = self.clockwork.random.choice(SUBNETS)
+        self.config = settings.choose_config(chance, self.kind)
+        self.subnet_numbers = settings.choose_subnet_numbers(chance, self.kind)
 
     def station(self, identifier: str) -> Any:
         """Return the addresses of the station of a logical port, None without one."""
@@ -180,16 +162,16 @@ class World:
             self.advance(_QUIET_S)
 
     def _state(self) -> list:
-        return [checks.shape(device) for device in (*self.devices, *self.twins)]
+        return [checks.shape(device) for device in (*self.hypervisors.living(), *self.twins)]
 
     def _unsettled(self) -> Iterator[str]:
         yield from (f"{call} has not ended" for call in self.script.open_calls())
-        for line in [line for device in (*self.devices, *self.twins) for line in (device.openflow, device.database)]:
+        for line in [line for device in (*self.hypervisors.living(), *self.twins) for line in (device.openflow, device.database)]:
             if line.wire is None or line.wire.silent:
                 yield f"{line.name} is not connected"
-        for controller in (*self.controllers, *self.extra):
+        for controller in self._present():
             loader = controller.server.moduleloader
-            if not {"openflowmanager", "ioprocessing"} <= loader.active.keys() or not controller.server.started:
+            if not {"openflowmanager", "ioprocessing"} <= loader.active.keys() or not controller.serves():
                 yield f"{controller.name} has not started"
                 continue
             found = loader.active["openflowmanager"].reports.flowstatus()
@@ -204,6 +186,10 @@ class World:
                     kept = {key: status[key] for key in ("owed", "waiting_for", "holding", "refused")}
                     yield f"{controller.name} switch {status['datapathid']}: {kept}"
 
+    def _present(self) -> list[Controller]:
+        """Return the controllers that should be alive."""
+        return [one for one in (*self.controllers, *self.extra) if not one.lost]
+
     def check(self) -> None:
         """Check all that must hold at rest.
 
@@ -213,55 +199,78 @@ class World:
         faults += checks.consistency(self.database)
         faults += checks.histories(self.database, self.script.calls)
         faults += checks.deletions(self.database, self.script.calls)
-        faults += self._forwarding() if self.routed else checks.reachability(self.database, self.devices)
+        faults += self._packets() if self.routed else checks.reachability(self.database, self.devices)
         faults += self._compare_with_new_controller()
         if faults:
             raise SimulationFailure("\n".join(faults[:20]))
 
-    def _forwarding(self) -> list[str]:
+    def _packets(self) -> list[str]:
         """Let stations send packets, when what has been learned from earlier ones is forgotten."""
         self.advance(_LEARNED_S)
         topology = self._topology()
         learning = self.config["module.l2switch.learning"] or not self.config["module.vxlancast.prepush"]
-        return list(Probes(self, self.fabric, topology, not learning).faults())
+        faults = list(Probes(self, self.fabric, topology, not learning).faults())
+        return [*faults, *self._forwarding(topology)] if self.kind == settings.OUTSIDE else faults
+
+    def _forwarding(self, topology: Topology) -> Iterator[str]:
+        """Look at the forwarding nodes, and let packets go outside and come in."""
+        nodes = self.hypervisors.gateways()
+        wait_s = 2 * self.config["module.l3router.addressinfo_discover_update_time"]
+        yield from checks_forwarding.offers(self.database, self.hypervisors.forwarding())
+        yield from checks_forwarding.addresses(self.database, nodes, wait_s)
+        places = [(one, checks_forwarding.node_address(self.database, one)) for one in nodes] if topology.outside else []
+        known = [(one.name, where, checks_forwarding.outer_mac(one, OUT)) for one, where in places if where is not None]
+        yield from OutsideProbes(self, self.fabric, topology, known).faults()
 
     def _topology(self) -> Topology:
-        present = [identifier for device in self.devices for identifier in device.endpoints()]
+        present = [identifier for device in self.hypervisors.living() for identifier in device.endpoints()]
         return Topology(self.database, present, checks.objects)
 
     def _compare_with_new_controller(self) -> list[str]:
-        """Let one controller fill copies of all switches from nothing, and compare."""
-        fresh = Controller(self.net, self.database, "fresh", self.startup)
-        self.extra.append(fresh)
-        fresh.start()
-        self.twins = [device.twin(self.net, "fresh") for device in self.devices]
+        """Let new controllers fill copies of all switches from nothing, and compare."""
+        self.extra += self.hypervisors.fresh()
+        for controller in self.extra:
+            controller.start()
+        pairs = self.hypervisors.twins(self.extra)
+        self.twins = [twin for _, twin in pairs]
         if self.routed:
-            Fabric(self.clockwork, self.twins, self.station)
+            Fabric(self.clockwork, self.twins, self.station, self.outside)
         for twin in self.twins:
             twin.connect()
         self.settle()
         ignored = self._topology().unanswered()
-        return [why for device, twin in zip(self.devices, self.twins) for why in checks.compare(device, twin, ignored)]
+        return [why for device, twin in pairs for why in checks.compare(device, twin, ignored)]
 
     def finish(self) -> None:
         """Stop everything; nothing may be left.
 
         :raises SimulationFailure: something is
         """
-        for device in (*self.devices, *self.twins):
-            device.disconnect()
-        self.advance(2.0)
-        everybody = [*self.controllers, *self.extra]
-        for controller in everybody:
-            controller.stopped = False
-            controller.container.subroutine(controller.stop())
+        everybody, devices = self._present(), [*self.devices, *self.twins]
+        if self.kind == settings.OUTSIDE and self.clockwork.random.random() < 0.5:
+            self._stop(everybody)
+            self._disconnect(devices)
+        else:
+            self._disconnect(devices)
+            self._stop(everybody)
         self.advance(_LONGEST_GRACE_S)
         leaks = [f"{one.name} does not stop" for one in everybody if not one.stopped]
         for one in everybody:
             after = one.holdings()
             leaks += [f"{one.name} leaks {after[k] - n} {k}" for k, n in one.baseline.items() if after[k] > n]
+        leaks += checks_forwarding.withdrawn(self.database, [device for device in self.devices if device.off])
         if leaks:
             raise SimulationFailure("\n".join(leaks))
+
+    def _disconnect(self, devices: list[Device]) -> None:
+        for device in devices:
+            device.disconnect()
+        self.advance(2.0)
+
+    def _stop(self, controllers: list[Controller]) -> None:
+        for controller in controllers:
+            controller.container.subroutine(controller.stop())
+        self.advance(5.0)
 
 
 @contextlib.contextmanager
@@ -281,6 +290,9 @@ def simulated(world: World) -> Iterator[None]:
             stack.enter_context(patch(_apidef, "ApiSignature", shared.signature))
             stack.enter_context(patch(_apidef, "_describe", shared.description))
             stack.enter_context(patch(_sockets, "close_sending", lambda sock: sock.shutdown(socket.SHUT_WR)))
+            for module in (ioprocessing.IOProcessing, l3router.L3Router):
+                forwards = property(lambda one: one.server.host.forwards)
+                stack.enter_context(patch(module, "enable_router_forward", forwards, create=True))
             stack.enter_context(patch(_model, "uuid1", lambda: uuid.UUID(int=next(serial))))
             yield
     finally:
@@ -295,7 +307,7 @@ def simulate(seed: int, plant: Any = None, **sizes: Any) -> World:
 
     :param seed: of everything
     :param plant: function that plants a bug in the world before it runs, as a context manager
-    :param sizes: ``controllers``, ``steps`` and ``routed`` of :class:`World`
+    :param sizes: ``controllers``, ``steps`` and ``kind`` of :class:`World`
     :raises SimulationFailure: something that must hold does not; attribute ``world``
     """
     world = World(seed, **sizes)
