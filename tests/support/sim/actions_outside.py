@@ -41,7 +41,7 @@ class OutsideScript(RoutedScript):
             (3, self._replace_gateway),
             (3, self._change_gateway),
             (4, self._stop_controller),
-            (3, self._lose_hypervisor),
+            (5, self._lose_hypervisor),
             (3, self._unplug_outside),
             (6, self._packets_outside),
         ]
@@ -60,7 +60,7 @@ class OutsideScript(RoutedScript):
     def repair(self) -> None:
         """End every fault, but that some hypervisors stay dead."""
         for controller in self.world.hypervisors.lost():
-            if self.world.hypervisors.can_stay_lost() and self.random.random() < 0.6:
+            if self.world.hypervisors.can_stay_lost() and self.random.random() < 0.8:
                 controller.gone = True
             else:
                 self.world.hypervisors.bring_back(controller)
@@ -123,7 +123,7 @@ class OutsideScript(RoutedScript):
         alive = [one for one in self.world.controllers if one.alive]
         if len(alive) < 2:
             return
-        controller, seconds = self.random.choice(alive), self.random.choice([2.0, 15.0, None])
+        controller, seconds = self.random.choice(alive), self.random.choice([2.0, 15.0, None, None])
         self._kill(controller)
         self.world.hypervisors.lose(controller)
         if seconds is not None:
