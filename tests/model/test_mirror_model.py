@@ -138,6 +138,51 @@ def test_a_change_after_the_one_that_was_noted_is_reported(noted):
     assert mirror.advance({"a": Value("a", 3)}).unforeseen == {"a"}
 
 
+def test_a_notice_that_comes_twice_is_one_notice():
+    mirror = Mirror()
+    mirror.advance({"a": Value("a", 1)})
+    assert mirror.mark("a", (1, 2)) and mirror.mark("a", (1, 2))
+    assert not mirror.advance({"a": Value("a", 2)}).unforeseen
+
+
+def test_what_was_read_before_its_notices_waits_for_each_of_them():
+    mirror = Mirror()
+    mirror.advance({"a": Value("a", 1), "b": None, "c": Value("c", 1), "d": Value("d", 1)})
+    mirror.mark("a", (1, 2))
+    result = mirror.advance({"a": Value("a", 4), "b": Value("b", 1), "c": None})
+    assert (result.unforeseen, result.traceless) == (set("abc"), set())
+    assert mirror.untold == {"a": {(1, 3), (1, 4)}, "b": {(1, 1)}, "c": {(0, -1)}}
+    for key, version in (("a", (1, 4)), ("b", (1, 1)), ("c", (77, -1))):
+        assert not mirror.mark(key, version)
+    assert mirror.untold == {"a": {(1, 3)}}
+    mirror.mark("a", (1, 3))
+    assert not mirror.untold
+
+
+def test_an_object_that_was_made_anew_waits_for_the_end_of_the_old_one_too():
+    mirror = Mirror()
+    mirror.advance({"a": Value("a", 7), "b": None})
+    mirror.advance({"a": _Versioned(900, 1)})
+    assert mirror.untold == {"a": {(0, -1), (900, 1)}}
+
+
+def test_a_read_of_everything_waits_for_no_notice():
+    mirror = Mirror()
+    mirror.advance({"a": Value("a", 1), "b": Value("b", 1)})
+    mirror.advance({"a": Value("a", 2)})
+    assert mirror.untold
+    mirror.advance({"a": Value("a", 3), "b": Value("b", 1)})
+    assert not mirror.untold
+
+
+def test_nobody_can_tell_what_changed_together_with_a_change_that_was_noted_in_part():
+    mirror = Mirror()
+    mirror.advance({"a": Value("a", 1), "b": Value("b", 1)})
+    mirror.mark("a", (1, 3))
+    assert mirror.advance({"a": Value("a", 3)}).traceless == {"a"}
+    assert not mirror.untold
+
+
 def test_a_removal_is_reported_unless_it_was_noted():
     mirror = Mirror()
     mirror.advance({key: Value(key, 1) for key in "abc"})

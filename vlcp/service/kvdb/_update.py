@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set
 
 from vlcp.event.future import Future
 from vlcp.server.module import call_api
@@ -33,7 +33,9 @@ _logger = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
 _COLLECT_SECONDS = 10.0
 _UNREADABLE = (StorageUnavailableException, ModuleAPICallTimeoutException, APIRejectedException)
-_PATIENT_CYCLES = 3
+_NOTICE_SECONDS = 0.05
+"""So long the notice is awaited of a change that was read before; then the whole mirror is read at once."""
+_PATIENT_CYCLES = 16
 """After so many cycles in which new changes kept arriving, the whole mirror is read at once."""
 
 
@@ -83,6 +85,7 @@ class UpdateRoutine:
         self._new: Set[str] = set()
         self._cache: Any = None
         self._cycles = 0
+        self._notices_by = 0.0
         self._wake: Optional[Future] = None
         self._unreachable = False
         self._serial = itertools.count(1)
@@ -160,6 +163,7 @@ class UpdateRoutine:
             keys = notification.keys
             versions = notification.versions or [None] * len(keys)
         known = [_checked(version) for version in versions]
+        awaited = bool(self.mirror.untold)
         dirty = {
             key: version
             for key, version in zip(keys, known)
@@ -167,12 +171,12 @@ class UpdateRoutine:
         }
         # Notices of a key may come in another order than its changes: the latest counts.
         self._dirty.update((key, later(self._dirty.get(key, version), version)) for key, version in dirty.items())
-        if dirty:
+        if dirty or (awaited and not self.mirror.untold):
             self._kick()
 
     async def _main(self) -> None:
         while True:
-            if not (self._dirty or self._requests or self._owed):
+            if not (self._dirty or self._requests or self._owed or self.mirror.untold):
                 self._wake = Future(self.scheduler)
                 await self._wake
             await self._cycle()
@@ -188,9 +192,21 @@ class UpdateRoutine:
             return
         if self._owed or (self._dirty and not whole):
             return
+        if self.mirror.untold:
+            await self._hear_notices()
+            return
         self._cycles = 0
         self._publish()
         self._requests = [request for request in self._requests if not self._run(request)]
+
+    async def _hear_notices(self) -> None:
+        """Wait for notices of what has been read before it was notified: they name what has changed together with it."""
+        left = self._notices_by - self.scheduler.current_time
+        if left > 0:
+            self._wake = Future(self.scheduler)
+            await self.container.execute_with_timeout(left, self._wake.wait())
+        else:
+            self._dirty.update(dict.fromkeys(self.mirror))
 
     async def _read(self, wanted: Set[str]) -> bool:
         taken, self._dirty = self._dirty, {}
@@ -224,10 +240,12 @@ class UpdateRoutine:
                 continue
             found: Dict[str, Any] = dict.fromkeys(bad)
             found.update(zip(asked, values))
-            return {key: _with_key(key, value) for key, value in found.items()}
+            return {key: value if self.mirror.has(key, value) else _with_key(key, value) for key, value in found.items()}
 
     def _advance(self, values: Dict[str, Any]) -> None:
         before = {key: self.mirror.value(key) for key in values if key in self.mirror}
+        if not self.mirror.untold:
+            self._notices_by = self.scheduler.current_time + _NOTICE_SECONDS
         result = self.mirror.advance(values)
         self._dirty = {
             key: version
@@ -244,7 +262,9 @@ class UpdateRoutine:
             if parts:
                 self._parts.setdefault(key, set()).update(parts)
         self._owe_parts()
-        if result.unforeseen and not self.mirror.ordered:
+        if self.mirror.ordered:
+            self.mirror.untold.clear()
+        elif result.traceless:
             self._dirty.update((key, None) for key in self.mirror if key not in values)
 
     def _owe_parts(self) -> None:
@@ -377,8 +397,3 @@ def _checked(version: Any) -> Optional[Version]:
     if version is None or not all(isinstance(part, int) for part in version):
         return None
     return version[0], version[1]
-
-
-def saver(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
-    """Walker that saves the key that it begins with."""
-    save(key)

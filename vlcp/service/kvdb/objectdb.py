@@ -16,7 +16,8 @@ from vlcp.event.future import Future
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module, api, call_api, depend
 from vlcp.service.kvdb._commit import Committer, private_copy, updater_transaction, walker_transaction
-from vlcp.service.kvdb._update import Request, UpdateRoutine, saver
+from vlcp.service.kvdb._txn.walk import saver
+from vlcp.service.kvdb._update import Request, UpdateRoutine
 from vlcp.service.kvdb.redisnotifier import UpdateNotifier
 from vlcp.service.kvdb.storage import KVStorage
 from vlcp.utils.dataobject import DataObjectUpdateEvent, ReferenceObject

@@ -15,6 +15,8 @@ from vlcp.utils.growing import attach
 
 Version = Tuple[int, int]
 NO_KEYS: FrozenSet[str] = frozenset()
+_DELETION: Version = (0, -1)
+_MOST_STEPS = 64
 
 
 def version_of(value: Any) -> Optional[Version]:
@@ -33,11 +35,13 @@ class Advance(NamedTuple):
     :param added: keys that are new in the mirror
     :param unforeseen: keys that changed although nothing had been notified, or not all of their changes: further keys may
                        have changed together with them, and nothing is known of those yet
+    :param traceless: those of them of which it is not known either which notices will tell of them, see :attr:`Mirror.untold`
     """
 
     changed: Set[str]
     added: Set[str]
     unforeseen: Set[str]
+    traceless: Set[str]
 
 
 class _Entry:
@@ -66,6 +70,8 @@ class Mirror:
         self.turn = 0
         self.reading: Optional[Callable[[str], Any]] = None
         """the ``walk`` of the walker that runs; large collections read their parts with it"""
+        self.untold: Dict[str, Set[Version]] = {}
+        """what has been read before it was notified: versions by key whose notices are still to come"""
         self._entries: Dict[str, _Entry] = {}
 
     def __contains__(self, key: object) -> bool:
@@ -83,6 +89,11 @@ class Mirror:
         :raises KeyError: it is not in the mirror
         """
         return self._entries[key].value
+
+    def has(self, key: str, value: Any) -> bool:
+        """Tell whether this very object is the last known value of ``key``."""
+        entry = self._entries.get(key)
+        return entry is not None and entry.value is value
 
     def part(self, key: str) -> Any:
         """Return the value of a part of a large collection.
@@ -103,10 +114,10 @@ class Mirror:
     def advance(self, values: Dict[str, Any]) -> Advance:
         """Begin a new turn with ``values``, which were read together.
 
-        An equal version keeps the old object.
+        An equal version keeps the old object. When the whole mirror is read, no notice matters any more.
         """
         self.turn += 1
-        result = Advance(set(), set(), set())
+        result = Advance(set(), set(), set(), set())
         for key, value in values.items():
             entry = self._entries.get(key)
             if entry is None:
@@ -117,9 +128,26 @@ class Mirror:
             else:
                 if entry.clean or not _is_noted(entry, value):
                     result.unforeseen.add(key)
+                    self._await_notices(key, entry, value, result)
                 self._entries[key] = _Entry(attach(value, self.part), self.turn)
                 result.changed.add(key)
+        if len(values) == len(self._entries):
+            self.untold.clear()
         return result
+
+    def _await_notices(self, key: str, entry: _Entry, value: Any, result: Advance) -> None:
+        versions = _steps(entry, value)
+        if versions is None:
+            result.traceless.add(key)
+        else:
+            self.untold.setdefault(key, set()).update(versions)
+
+    def _told(self, key: str, version: Optional[Version]) -> None:
+        waited = self.untold.get(key)
+        if waited is not None and version is not None:
+            waited.discard(_DELETION if version[1] == -1 else version)
+            if not waited:
+                del self.untold[key]
 
     def _confirm(self, entry: _Entry) -> None:
         if entry.value is None and not entry.clean:
@@ -128,13 +156,17 @@ class Mirror:
         entry.clean = True
 
     def mark(self, key: str, version: Optional[Version]) -> bool:
-        """Note that ``key`` changed in the database; return whether it is to be read again.
+        """Note that ``key`` changed in the database; return whether it is to be read again. Telling a version twice is telling
+        it once.
 
         :param version: the new version, or None when it is not known
         """
+        self._told(key, version)
         entry = self._entries.get(key)
         if entry is None or (version is not None and _covers(entry, version)):
             return False
+        if not entry.clean and version is not None and entry.noted == version:
+            return True
         if entry.clean and self.ordered:
             entry.last = self.turn
         known = entry.version if entry.clean else entry.noted
@@ -147,6 +179,7 @@ class Mirror:
         """Follow ``keys`` no longer."""
         for key in keys:
             self._entries.pop(key, None)
+            self.untold.pop(key, None)
 
     def closure(self, keys: Iterable[str]) -> Set[str]:
         """Return ``keys`` and everything that strong references lead to from there."""
@@ -231,6 +264,24 @@ def _is_noted(entry: _Entry, value: Any) -> bool:
     if value is None:
         return entry.noted is not None and entry.noted[1] == -1
     return entry.noted == version_of(value)
+
+
+def _steps(entry: _Entry, value: Any) -> Optional[Set[Version]]:
+    """Return the versions that were not notified, from what was known of a key up to ``value``; None when they are not known."""
+    known = entry.version if entry.clean else entry.noted
+    if value is None:
+        return {_DELETION}
+    present = version_of(value)
+    if present is None or (known is None and not (entry.clean and entry.value is None)):
+        return None
+    created, number = present
+    if known is not None and known[0] == created:
+        first, missed = known[1] + 1, set()
+    else:
+        first, missed = 1, set() if known is None or known[1] == -1 else {_DELETION}
+    if not first <= number < first + _MOST_STEPS:
+        return None
+    return missed.union((created, step) for step in range(first, number + 1))
 
 
 def later(one: Optional[Version], other: Optional[Version]) -> Optional[Version]:

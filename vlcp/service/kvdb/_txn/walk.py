@@ -11,6 +11,11 @@ from vlcp.utils.growing import holder_of
 Walker = Callable[[str, Any, Callable[[str], Any], Callable[[str], None]], None]
 
 
+def saver(key: str, value: Any, walk: Callable[[str], Any], save: Callable[[str], None]) -> None:
+    """Walker that saves the key that it begins with."""
+    save(key)
+
+
 class WalkResult(NamedTuple):
     """What walkers found.
 
