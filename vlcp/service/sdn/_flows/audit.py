@@ -106,9 +106,8 @@ class Auditor:
         found = (entry.idle_s, entry.hard_s, entry.flags & _FLAGS_THAT_COUNT, cookie_of(entry.cookie))
         if wanted != found or entry.cookie >> COOKIE_BITS != self._encoder.layout.epoch:
             return False
-        return canonical_instructions(entry.instructions) == canonical_instructions(
-            self._encoder.instructions(flow.table, flow.do)
-        )
+        sent = self._encoder.instructions(flow.table, flow.do)
+        return entry.instructions == sent or canonical_instructions(entry.instructions) == canonical_instructions(sent)
 
     def _covered(self, entry: Entry, conditions: Tuple[Any, ...], installed: Table) -> bool:
         if self._learned.get(entry) in installed.sweeps:
