@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Callable, Iterable, List, Optional
 
 from vlcp.utils._keys import split_key
@@ -14,6 +15,8 @@ BLOCK = 64
 """How many numbers share a part."""
 MAX_PARTS = 1 << 16
 """Most parts of one attribute; more are taken as damaged data."""
+
+_REMEMBERED_KEYS = 4096
 
 Walk = Callable[[str], Any]
 Write = Callable[[str, Any], None]
@@ -53,6 +56,13 @@ def holder_of(key: str) -> Optional[str]:
     return None if values is None else values[0]
 
 
+@lru_cache(maxsize=_REMEMBERED_KEYS)
+def part_key(cls: Any, holder: str, attribute: str, number: int) -> str:
+    """Return the key of a part."""
+    key: str = cls.default_key(holder, attribute, number)
+    return key
+
+
 class Place:
     """Where a large collection is used: its object, and what reads and writes parts there."""
 
@@ -65,8 +75,7 @@ class Place:
         self._write = write
 
     def key(self, cls: Any, number: int) -> str:
-        key: str = cls.default_key(self.holder, self.attribute, number)
-        return key
+        return part_key(cls, self.holder, self.attribute, number)
 
     def read(self, cls: Any, number: int) -> Any:
         """Return a part, None when it does not exist.

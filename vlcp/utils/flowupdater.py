@@ -8,7 +8,7 @@ objects costs in proportion to the change.
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, Iterable, Mapping, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
@@ -58,7 +58,8 @@ class FlowUpdater(RoutineContainer):
     """
 
     _wants_everything = True
-    """False in a subclass whose :meth:`reset_initialkeys` and :meth:`walkcomplete` do nothing: they are not called."""
+    """False in a subclass whose :meth:`reset_initialkeys` and :meth:`walkcomplete` do nothing: they are not called. It calls
+    :meth:`refresh_walkers` whenever it has changed ``self._walkerdict``."""
 
     def __init__(self, connection: Any, initialkeys: Iterable[str] = (), requestid: Any = None, logger: Any = None) -> None:
         super().__init__(connection.scheduler)
@@ -73,6 +74,7 @@ class FlowUpdater(RoutineContainer):
         self._touched: Set[str] = set()
         self._forced: Dict[str, Any] = {}
         self._restart = False
+        self._walkers_changed = True
         self._due = False
         self._notified = False
         self._helpers: Dict[object, Any] = {}
@@ -113,10 +115,13 @@ class FlowUpdater(RoutineContainer):
         """Take a changed ``self._walkerdict``: run walkers of new keys, drop the objects of keys that are gone.
 
         A key whose walker is another one now needs :meth:`restart_walk`."""
+        self._walkers_changed = True
         self._notify(FlowUpdaterNotification.STARTWALK)
 
     def walked_all(self) -> bool:
         """True when every walker has run."""
+        if not (self._wants_everything or self._walkers_changed):
+            return True
         return self._walkerdict.keys() <= self._walked.keys()
 
     def saved_by(self, key: str) -> Set[str]:
@@ -183,6 +188,7 @@ class FlowUpdater(RoutineContainer):
             self._touched |= touched
             self._forced = {**forced, **self._forced}
             self._restart = self._restart or restart
+            self._walkers_changed = True
             self._due = True
             return False
         return True
@@ -214,12 +220,7 @@ class FlowUpdater(RoutineContainer):
 
     async def _walk(self, touched: Set[str], restart: bool) -> Dict[str, Tuple[Any, Any]]:
         """Run the walkers that have to run; return ``{key: (object before, object now)}`` of what they concern."""
-        walkers = {**dict.fromkeys(self._initialkeys, _save_key), **self._walkerdict}
-        keys = set(walkers) if restart else walkers.keys() - self._walked.keys()
-        for key in touched:
-            keys.update(walker for walker in self._users.get(key, ()) if walker in walkers)
-        due = {key: _Walked(walkers[key]) for key in keys}
-        gone = list(self._walked.keys() - walkers.keys())
+        due, gone = self._due_walkers(touched, restart)
         if not due and not gone:
             return {}
         values: Mapping[str, Any] = {}
@@ -229,6 +230,21 @@ class FlowUpdater(RoutineContainer):
             )
             values = dict(zip(saved_keys, saved_values))
         return await self._settle(due, gone, values)
+
+    def _due_walkers(self, touched: Set[str], restart: bool) -> Tuple[Dict[str, _Walked], List[str]]:
+        """Return the walkers that have to run, and the keys of those that are there no longer."""
+        walkers: Mapping[str, Callable[..., Any]] = self._walkerdict
+        if self._initialkeys:
+            walkers = {**dict.fromkeys(self._initialkeys, _save_key), **walkers}
+        keys: Set[str] = set()
+        gone: List[str] = []
+        if restart or self._wants_everything or self._walkers_changed:
+            keys = set(walkers) if restart else walkers.keys() - self._walked.keys()
+            gone = list(self._walked.keys() - walkers.keys())
+            self._walkers_changed = False
+        for key in touched:
+            keys.update(walker for walker in self._users.get(key, ()) if walker in walkers)
+        return {key: _Walked(walkers[key]) for key in keys}, gone
 
     async def _settle(
         self, due: Mapping[str, _Walked], gone: Iterable[str], values: Mapping[str, Any]

@@ -29,11 +29,16 @@ def follow(key: Optional[str], walk: Walk, save: Save) -> Any:
     return value
 
 
+def read_all(members: Any) -> int:
+    """Retrieve everything that a set is stored in; return the number of its members."""
+    return len(members)
+
+
 def walk_map(key: str, value: Any, walk: Walk, save: Save) -> None:
     """The map of a logical network with the list of its ports; each port has a walker of its own."""
     save(key)
-    for _ in () if value is None else value.ports.dataset():
-        pass
+    if value is not None:
+        read_all(value.ports.dataset())
 
 
 def walk_port(key: str, value: Any, walk: Walk, save: Save) -> None:
@@ -45,35 +50,43 @@ class Members:
     """The ports of the networks of a switch. Each call costs in proportion to what changed.
 
     :param walker: what to walk from each port
+    :param map_walker: what to walk from the map of each network; it reads the list of ports
     :ivar network_of: ``{key of a port: key of its network}``
     """
 
-    def __init__(self, walker: Callable[..., None] = walk_port) -> None:
+    def __init__(self, walker: Callable[..., None] = walk_port, map_walker: Callable[..., None] = walk_map) -> None:
         self.network_of: Dict[str, str] = {}
         self._walker = walker
+        self._map_walker = map_walker
+        self._walkers: Dict[str, Callable[..., None]] = {}
         self._ports: Dict[str, Set[str]] = {}
         self._map_keys: Dict[str, str] = {}
         self._touched: Set[str] = set()
 
-    def walkers(self, networks: Iterable[str], values: Mapping[str, Any], changed: Set[str]) -> Dict[str, Callable[..., None]]:
-        """Take what changed, and return what to walk: the maps of networks, and the ports that these have.
+    def walkers(self, networks: Iterable[str], values: Mapping[str, Any], changed: Set[str]) -> Mapping[str, Callable[..., None]]:
+        """Take what changed, and return what to walk: the maps of networks, and the ports that these have; the same mapping as
+        before when that is so.
 
         :param networks: keys of the networks whose ports are followed
         :param values: retrieved objects, the maps of the networks among them
         :param changed: keys of objects that are new, different or gone
         """
-        followed = set(networks)
+        followed, same = set(networks), True
         for network in self._ports.keys() - followed:
             self._replace(network, None)
             del self._ports[network]
+            same = False
         for network in followed:
             if network not in self._ports:
                 self._map_keys[network] = map_key(network)
-                self._replace(network, values.get(self._map_keys[network]))
-            elif self._map_keys[network] in changed:
-                self._replace(network, values.get(self._map_keys[network]))
-        found = dict.fromkeys((self._map_keys[network] for network in followed), walk_map)
-        return {**found, **dict.fromkeys(self.network_of, self._walker)}
+            elif self._map_keys[network] not in changed:
+                continue
+            self._replace(network, values.get(self._map_keys[network]))
+            same = False
+        if not same:
+            maps = dict.fromkeys((self._map_keys[network] for network in followed), self._map_walker)
+            self._walkers = {**maps, **dict.fromkeys(self.network_of, self._walker)}
+        return self._walkers
 
     def _replace(self, network: str, members: Any) -> None:
         before = self._ports.get(network, set())

@@ -139,6 +139,7 @@ class IOFlowUpdater(RowUpdater):
     def _take_ports(self, changed: Set[LocalPort]) -> None:
         if changed:
             self._model.ports_changed(changed)
+            self.refresh_walkers()
             self.request_update()
 
     def reset_initialkeys(self, keys: Any, values: Any) -> None:

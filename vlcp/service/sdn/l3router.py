@@ -67,7 +67,7 @@ class RouterUpdater(RoutedUpdater):
     def __init__(self, connection: Any, parent: Any) -> None:
         super().__init__(connection, parent)
         self._inner = parse_mac(parent.inroutermac)
-        self._members = Members()
+        self._members = Members(map_walker=walk_offers_and_map)
         self._local = LocalAddresses()
         self._networks = RoutedNetworks(self.view, self.routing, self._inner, parse_mac(parent.outroutermacmask))
         self._routed: Set[str] = set()
@@ -120,8 +120,7 @@ class RouterUpdater(RoutedUpdater):
         """Return what to walk: the routers of every network that is present, and its ports when they are prepushed."""
         if not self._parent.prepush:
             return {map_key(network): walk_offers for network in view.networks}
-        ports = self._members.walkers(view.networks, self._values, self._waiting)
-        return {**ports, **{map_key(network): walk_offers_and_map for network in view.networks}}
+        return self._members.walkers(view.networks, self._values, self._waiting)
 
     def withdraw(self) -> None:
         """Forward for nobody any more; the connection is lost or given up."""

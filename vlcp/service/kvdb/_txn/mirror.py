@@ -219,7 +219,7 @@ class Snapshot:
     """
 
     def __init__(self, mirror: Mirror, stale: bool = False) -> None:
-        self._mirror = mirror
+        self._entries, self._ordered = mirror._entries, mirror.ordered
         self._stale = stale
         self._first, self._last = 0, mirror.turn
         self.used: Set[str] = set()
@@ -231,17 +231,23 @@ class Snapshot:
         :raises WalkKeyNotRetrieved: it is not known, or only in other turns than the values read so far
         """
         self.used.add(key)
-        known = self._mirror.holds(key)
-        if known is None:
+        entry = self._entries.get(key)
+        if entry is None or not (self._stale or self._narrow(entry)):
             self.missing.add(key)
             raise WalkKeyNotRetrieved(key)
-        if not self._stale:
-            first, last = max(known[0], self._first), min(known[1], self._last)
-            if first > last:
-                self.missing.add(key)
-                raise WalkKeyNotRetrieved(key)
-            self._first, self._last = first, last
-        return self._mirror.value(key)
+        return entry.value
+
+    def _narrow(self, entry: _Entry) -> bool:
+        """Keep to the turns in which a value holds; return False when there are none left."""
+        first, last = self._first, self._last
+        if entry.first > first:
+            first = entry.first
+        if entry.last < last and not (self._ordered and entry.clean):
+            last = entry.last
+        if first > last:
+            return False
+        self._first, self._last = first, last
+        return True
 
 
 def _same(entry: _Entry, value: Any) -> bool:

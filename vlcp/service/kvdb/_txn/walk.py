@@ -138,7 +138,8 @@ def _run_walker(walker: Walker, key: str, value: Any, snapshot: Snapshot, memo: 
 
 
 def _follow_references(mirror: Mirror, snapshot: Snapshot, saved: Iterable[str]) -> None:
-    todo, done = list(saved), set()
+    done = set(saved)
+    todo = [reference for key in done - snapshot.missing for reference in mirror.references(key)]
     while todo:
         key = todo.pop()
         if key in done:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Iterable, Mapping, Optional, Set, Tuple
 
 from vlcp.protocol.openflow import OpenflowAsyncMessageEvent
 from vlcp.protocol.openflow.openflow import OpenflowProtocolException
@@ -184,10 +184,11 @@ class WalkingUpdater(RowUpdater):
     def __init__(self, connection: Any, parent: Any) -> None:
         super().__init__(connection, parent)
         self.changed: Set[str] = set()
+        self._wanted: Optional[Mapping[str, Callable[..., None]]] = None
         self._waiting: Set[str] = set()
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
-        """Return ``{key: walker}`` for the objects of the view."""
+        """Return ``{key: walker}`` for the objects of the view; the very same mapping as before when it has not changed."""
         return {}
 
     async def settle(self) -> None:
@@ -204,10 +205,12 @@ class WalkingUpdater(RowUpdater):
         view = self.view
         if not view.ready:
             return
-        wanted: Dict[str, Callable[..., None]] = dict(self.walkers(view))
-        if wanted.keys() != self._walkerdict.keys():
-            self._walkerdict = wanted
-            self.refresh_walkers()
+        wanted = self.walkers(view)
+        if wanted is not self._wanted:
+            self._wanted = wanted
+            if wanted.keys() != self._walkerdict.keys():
+                self._walkerdict = dict(wanted)
+                self.refresh_walkers()
         if not self.walked_all():
             self.request_update()
             return
