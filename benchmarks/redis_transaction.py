@@ -2,8 +2,9 @@
 
 ObjectDB changes three data objects. redis-py decodes, changes and encodes their JSON as ObjectDB must, in two ways:
 
-* the same round trips: one commit with the same script for each transaction, which fails if something has changed. It does not
-  even read the values, since it wrote them
+* the same round trips: one commit with the same script for each transaction, which fails if something has changed, and publishes
+  the same notification for each key. It does not even read the values, since it wrote them. What ObjectDB does besides, it does
+  not: run a function on copies, keep indexes, wait with a time limit, let many callers share a connection
 * as its documentation shows it: a pipeline that watches the keys, reads them, and writes them with MULTI and EXEC
 
 One at a time, then 16 at a time on keys of their own (threads for redis-py).
@@ -117,18 +118,27 @@ def changed(stored: bytes) -> bytes:
     return zlib.compress(json.dumps(value).encode(), 1)
 
 
+def notification(keys: list[str], serial: int, created: int) -> bytes:
+    """Return what is published with a transaction: names and versions of its keys."""
+    message = {"id": f"{'0' * 32}-{serial:016x}", "keys": keys, "extrainfo": [[created, serial + 2] for _ in keys]}
+    return zlib.compress(json.dumps(message).encode(), 1)
+
+
 def commits(server: Any, keys: list[str], count: int) -> None:
     """Commit with the script of ObjectDB, on a bare connection."""
     import redis
 
     from vlcp.service.connection._redisscripts import MARK, Writes, commit_command
+    from vlcp.service.kvdb.redisnotifier import RedisNotifier
 
     connection = redis.Connection(port=server.port)
     stored = dict.fromkeys(keys, stored_value())
     for serial in range(count):
         now = time.time_ns() // 1000
         written = {key: changed(value) for key, value in stored.items()}
-        command = commit_command(MARK + keys[0], serial, now + 9 * 10**6, Writes(stored, written, now, now, 0, ()))
+        message = notification(keys, serial, now)
+        messages = [(RedisNotifier._default_prefix + key, message) for key in keys]
+        command = commit_command(MARK + keys[0], serial, now + 9 * 10**6, Writes(stored, written, now, now, 0, messages))
         # The clock of others is not looked at: each worker has its own.
         command[4] += keys[0]
         connection.send_packed_command(connection.pack_command(*command))
