@@ -35,14 +35,30 @@ class Before(NamedTuple):
 _NOTHING = Before(None, {}, {}, [])
 
 
+class Entries(NamedTuple):
+    """Index entries of an object: ``{key: key of the set}``."""
+
+    unique: Dict[str, str]
+    multi: Dict[str, str]
+
+
+_NO_ENTRIES = Entries({}, {})
+
+
+def entries_of(value: Any) -> Entries:
+    """Return the index entries of ``value``; a value that is no object has none."""
+    if not isinstance(value, DataObject):
+        return _NO_ENTRIES
+    return Entries(dict(value.kvdb_uniquekeys()), dict(value.kvdb_multikeys()))
+
+
 def describe(value: Any) -> Before:
-    """Return the version of ``value``, its index entries ({key: key of the set}) and what is deleted with it."""
+    """Return the version of ``value``, its index entries and what is deleted with it."""
     if not isinstance(value, DataObject):
         return _NOTHING if value is None else Before(version_of(value), {}, {}, [])
     return Before(
         version_of(value),
-        dict(value.kvdb_uniquekeys()),
-        dict(value.kvdb_multikeys()),
+        *entries_of(value),
         list(value.kvdb_autoremove()),
         encode_stored(value) if large_of(value) else None,
     )
@@ -100,7 +116,7 @@ def with_indexes(
     _remove_together(state)
     if state.missing:
         return Missing(state.missing)
-    new = {key: describe(value) for key, value in state.writes.items()}
+    new = {key: entries_of(value) for key, value in state.writes.items()}
     _prefetch(state, new)
     if state.missing:
         return Missing(state.missing)
@@ -140,7 +156,7 @@ def _remove_together(state: _Writes) -> None:
                 todo.append(key)
 
 
-def _prefetch(state: _Writes, new: Dict[str, Before]) -> None:
+def _prefetch(state: _Writes, new: Dict[str, Entries]) -> None:
     for key, now in new.items():
         old = state.old(key)
         for was, will in ((old.unique, now.unique), (old.multi, now.multi)):
@@ -150,7 +166,7 @@ def _prefetch(state: _Writes, new: Dict[str, Before]) -> None:
                     state.known(will.get(entry) or was[entry])
 
 
-def _claims(new: Dict[str, Before]) -> Dict[str, str]:
+def _claims(new: Dict[str, Entries]) -> Dict[str, str]:
     claims: Dict[str, str] = {}
     for key, now in new.items():
         for entry in now.unique:
@@ -165,7 +181,7 @@ def _owner(reference: Any) -> Optional[str]:
     return found.getkey() if isinstance(found, (ReferenceObject, WeakReferenceObject)) else None
 
 
-def _apply_unique(state: _Writes, new: Dict[str, Before]) -> None:
+def _apply_unique(state: _Writes, new: Dict[str, Entries]) -> None:
     claims = _claims(new)
     for key, now in new.items():
         old = state.old(key)
@@ -178,11 +194,11 @@ def _apply_unique(state: _Writes, new: Dict[str, Before]) -> None:
                 _unlist(state, UniqueKeySet, keyset, entry)
 
 
-def _take_unique(state: _Writes, new: Dict[str, Before], entry: str, keyset: str, key: str) -> None:
+def _take_unique(state: _Writes, new: Dict[str, Entries], entry: str, keyset: str, key: str) -> None:
     present = state.current(entry)
     owner = _owner(present)
     if owner is not None and owner != key and owner not in new and state.known(owner):
-        if entry in describe(state.snapshot[owner]).unique:
+        if entry in entries_of(state.snapshot[owner]).unique:
             raise AlreadyExistsException("%s has the same unique key %s as %s" % (key, entry, owner))
     if present is None:
         present = UniqueKeyReference.create_from_key(entry)
@@ -191,7 +207,7 @@ def _take_unique(state: _Writes, new: Dict[str, Before], entry: str, keyset: str
     state.writes[entry] = present
 
 
-def _apply_multi(state: _Writes, new: Dict[str, Before]) -> None:
+def _apply_multi(state: _Writes, new: Dict[str, Entries]) -> None:
     for key, now in new.items():
         old = state.old(key)
         for entry, keyset in now.multi.items():
