@@ -12,12 +12,12 @@ from support.storedkeys import redis_keys, sqlite_keys
 redis = pytest.importorskip("redis")
 
 
-def test_a_redis_key_with_a_time_out_counts_until_it_ends(tmp_path):
+def test_a_redis_key_with_a_time_out_counts_until_it_ends_but_not_the_clock(tmp_path):
     with RedisServer(tmp_path) as server:
         client = redis.Redis("127.0.0.1", server.port)
         client.set("stays", "1")
         client.set("ends", "1", px=60000)
-        client.set("vlcp._reserved.mark", "1", px=60000)
+        client.set("vlcp._reserved.redisdb.clock", "1", px=60000)
         found = redis_keys("127.0.0.1", server.port)
     assert found.keys() == {"stays", "ends"}
     assert found["stays"] is None and 0 < found["ends"] <= 60

@@ -4,7 +4,7 @@
 
     before = stored_keys(lab)
     ...
-    assert stored_keys(lab) == before
+    wait_until_left(lab, before)
 
 Run as a program with ``redis`` or ``zookeeper`` and an address it prints the keys as JSON; that is how the keys of a server in
 another network namespace are read.
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Keys = Dict[str, Optional[float]]
 """``{key: seconds that it has left}``, None for a key that stays."""
 
-RESERVED = "vlcp._reserved."
-"""Keys with this beginning are the Redis module's own account of transactions, one for each controller, and end by themselves."""
+CLOCK = "vlcp._reserved.redisdb.clock"
+"""The last time stamp of all transactions, which is there from the first one on and belongs to no object."""
 _KVDB = "/vlcp/kvdb"
 
 
@@ -39,14 +39,14 @@ def sqlite_keys(path: str) -> Keys:
 
 
 def redis_keys(host: str, port: int = 6379) -> Keys:
-    """Return the keys in a Redis server, but for those of :data:`RESERVED`."""
+    """Return the keys in a Redis server, but for :data:`CLOCK`."""
     import redis
 
     client = redis.Redis(host, port)
     found: Keys = {}
     for key in client.scan_iter(count=1000):
         left = client.pttl(key)
-        if left != -2 and not key.startswith(RESERVED.encode()):
+        if left != -2 and key != CLOCK.encode():
             found[key.decode()] = None if left == -1 else left / 1000
     return found
 
@@ -92,19 +92,20 @@ def stored_keys(lab: Lab) -> Keys:
 
 
 def wait_until_left(lab: Lab, expected: Keys, within_s: float = 5) -> None:
-    """Return when the database has exactly the expected keys; what has a time-out must go as well.
+    """Return when the database has exactly the expected keys, and of those only the ones that had no time-out.
 
     :param within_s: seconds after which what is left is an error
     :raises AssertionError: other keys are left; the message has them
     """
     deadline = time.monotonic() + within_s
+    staying = {key for key, left_s in expected.items() if left_s is None}
     while True:
         found = stored_keys(lab)
-        if found.keys() == expected.keys():
+        if found.keys() == staying:
             return
         if time.monotonic() > deadline:
-            left = {key: value for key, value in found.items() if key not in expected}
-            raise AssertionError(f"left after {within_s:g} s: {left}; gone: {sorted(expected.keys() - found.keys())}")
+            left = {key: value for key, value in found.items() if key not in staying}
+            raise AssertionError(f"left after {within_s:g} s: {left}; gone: {sorted(staying - found.keys())}")
         time.sleep(0.2)
 
 

@@ -20,7 +20,8 @@ CLUSTER_LOCK = RESERVED + "redisdb.connwriteblock"
 MARK = RESERVED + "redisdb.commit."
 "Followed by the name of the writer: serial number of its last transaction, negative when that was cancelled."
 
-_MARK_MS = 30000
+_MARK_MS = 4000
+"""Longer than a commit may take together with settling it, which is 2.8 s (``PATIENCE`` and the time for settling)."""
 _CLOCK_MS = 86400000
 _AHEAD_US = 1000000
 
