@@ -38,9 +38,9 @@ PLANTS = {  # those of support.sim.plants, which is not imported here, since tha
     "lost_notifications": "any",
     "early_ledger": "any",
     "half_transactions": "any",
-    "missing_route": "any",
-    "stale_next_hop": "any",
-    "stale_tunnel": "any",
+    "missing_route": "routed",
+    "stale_next_hop": "routed",
+    "stale_tunnel": "routed",
     "lasting_offers": "outside",
     "forgotten_withdrawal": "outside",
 }
