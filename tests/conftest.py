@@ -11,7 +11,10 @@ import shutil
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 NEEDS = {
     "ovs": ("ovs-vswitchd", "ovsdb-server", "ip"),
     "redis": ("redis-server",),
