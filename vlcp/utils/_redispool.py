@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, Callable
 
 _MOST_IDLE = 16
@@ -56,6 +57,7 @@ class Subscriptions:
             "subscribe": collections.Counter(),
             "psubscribe": collections.Counter(),
         }
+        self._leaving: collections.Counter = collections.Counter()
 
     def add(self, kind: str, keys: Sequence[str]) -> None:
         """Want each of ``keys`` once more.
@@ -73,6 +75,24 @@ class Subscriptions:
                 del counts[key]
                 unused.append(key)
         return unused
+
+    @contextlib.contextmanager
+    def leaving(self, kind: str, keys: Sequence[str]) -> Iterator[None]:
+        """While the context lasts, the server has been asked to leave ``keys`` and has not confirmed it."""
+        pairs = [(kind, key) for key in keys]
+        self._leaving.update(pairs)
+        try:
+            yield
+        finally:
+            self._leaving.subtract(pairs)
+            self._leaving += collections.Counter()
+
+    def missing(self, kind: str, keys: Iterable[str], confirmed: Container[str]) -> list[str]:
+        """Return those of ``keys`` that must be subscribed, also if they were and are being left at this moment.
+
+        :param confirmed: what the server has confirmed
+        """
+        return [key for key in dict.fromkeys(keys) if key not in confirmed or (kind, key) in self._leaving]
 
     def commands(self) -> list:
         """Return the commands that subscribe all."""

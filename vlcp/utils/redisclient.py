@@ -172,7 +172,7 @@ class RedisClient(RedisClientBase):
         try:
             if not getattr(conn, "redis_ready", False):
                 await self._wait_until_up(container, conn, limit)
-            missing = [key for key in dict.fromkeys(keys) if key not in conn.wire.channels[kind]]
+            missing = self._subscriptions.missing(kind, keys, conn.wire.channels[kind])
             if missing:
                 await self._send_subscription(container, conn, kind, missing, limit - (container.scheduler.current_time - begin))
         except BaseException:
@@ -200,7 +200,8 @@ class RedisClient(RedisClientBase):
         if not unused:
             return
         try:
-            await self._send_subscription(container, conn, kind.replace("sub", "unsub"), unused, self.timeout)
+            with self._subscriptions.leaving(kind, unused):
+                await self._send_subscription(container, conn, kind.replace("sub", "unsub"), unused, self.timeout)
         except RedisConnectionDown:
             # The next session begins without them.
             return

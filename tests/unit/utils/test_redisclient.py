@@ -231,6 +231,15 @@ def test_subscriptions_get_messages_of_their_channels_and_patterns(server):
     run(test, server.url)
 
 
+def test_a_channel_that_is_subscribed_while_it_is_being_left_is_heard(server):
+    async def test(container, client):
+        await client.subscribe(container, "c")
+        await container.execute_all([client.unsubscribe(container, "c"), client.subscribe(container, "c")])
+        assert command(server, "PUBLISH", "c", "x") == 1
+
+    run(test, server.url)
+
+
 def test_a_channel_stays_subscribed_until_the_last_user_has_left(server):
     async def test(container, client):
         await client.subscribe(container, "c")

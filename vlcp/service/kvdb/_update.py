@@ -123,8 +123,7 @@ class UpdateRoutine:
 
     def submit(self, request: Request) -> Future:
         """Answer ``request`` as soon as possible, at once when the mirror has all; return its future."""
-        settled = not (self._dirty or self._owed or self._changed or self._new)
-        if not settled or not self._run(request):
+        if self._unsettled() or not self._run(request):
             request.missing = request.missing or {key for key in request.used if key not in self.mirror}
             self._requests.append(request)
             self._kick()
@@ -151,6 +150,10 @@ class UpdateRoutine:
         mirror, changed = self.mirror, self._changed
         return all(key not in mirror or (key not in changed and mirror.covers(key, version)) for key, version in versions.items())
 
+    def _unsettled(self) -> bool:
+        """Tell whether something is still to be read or to be published."""
+        return bool(self._dirty or self._owed or self._changed or self._new)
+
     def _kick(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -176,7 +179,7 @@ class UpdateRoutine:
 
     async def _main(self) -> None:
         while True:
-            if not (self._dirty or self._requests or self._owed or self.mirror.untold):
+            if not (self._requests or self._unsettled() or self.mirror.untold):
                 self._wake = Future(self.scheduler)
                 await self._wake
             await self._cycle()
