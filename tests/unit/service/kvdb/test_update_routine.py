@@ -130,8 +130,8 @@ def test_a_change_that_is_read_before_its_notice_does_not_read_everything_again(
 
 def test_a_change_that_is_read_before_its_notice_is_published_when_the_notice_names_nothing_else():
     async def test(container, host, odb, store):
-        place(store, "a", kvdb_updateversion=1)
-        (reference,) = await odb.mget([key("a")], "me")
+        place(store, "a", "b", kvdb_updateversion=1)
+        reference, _ = await odb.mget([key("a"), key("b")], "me")
         place(store, "a", kvdb_updateversion=3)
         note(store, ("a", (1, 2)))
         await container.wait_with_timeout(0.02)
