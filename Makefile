@@ -4,48 +4,51 @@
 # make soak  the long tests
 # make bench the benchmark table
 # make docs  write the pages made from the sources, build all documents into site/, and check what they say
+# With PYTHON=pypy3, run, test, soak and bench use that interpreter, in a virtual environment of its own
 
-PYTHON := .venv/bin/python
-RUFF := .venv/bin/ruff
+PYTHON ?= python3
+export PYTHON
+export VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(subst /,-,$(patsubst /%,%,$(PYTHON))))
+BIN := $(VENV)/bin
 JOBS ?= 2
 
 .PHONY: run test check format soak bench docs clean
 
 run:
 	@.ci/setup run
-	@.venv/bin/vlcp-lab --prefix vlcprun up --foreground
+	@$(BIN)/vlcp-lab --prefix vlcprun up --foreground
 
 test:
 	@.ci/setup test
-	@$(PYTHON) -m pytest --numprocesses $(JOBS) --dist worksteal || { test $$? -eq 1 && $(PYTHON) -m pytest --again; }
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal || { test $$? -eq 1 && $(BIN)/python -m pytest --again; }
 
 check:
 	@.ci/setup test
-	@$(RUFF) format --check --quiet . || { $(RUFF) format --check . | tail -n 20; exit 1; }
-	@$(RUFF) check --quiet .
-	@.venv/bin/codespell
-	@.venv/bin/mypy
-	@$(PYTHON) -m pytest tests/test_layers.py
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check . | tail -n 20; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/codespell
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests/test_layers.py
 
 format:
 	@.ci/setup test
-	@$(RUFF) format .
-	@$(RUFF) check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
 
 soak:
 	@.ci/setup test
-	@$(PYTHON) -m pytest -m soak --timeout 7200
+	@$(BIN)/python -m pytest -m soak --timeout 7200
 
 bench:
 	@.ci/setup test
-	@$(PYTHON) benchmarks/run.py
+	@$(BIN)/python benchmarks/run.py
 
 docs:
 	@.ci/setup test
-	@$(PYTHON) docs/generate_configuration.py
-	@$(PYTHON) docs/generate_apis.py
-	@.venv/bin/mkdocs build --quiet --strict
-	@$(PYTHON) -m pytest tests/docs
+	@$(BIN)/python docs/generate_configuration.py
+	@$(BIN)/python docs/generate_apis.py
+	@$(BIN)/mkdocs build --quiet --strict
+	@$(BIN)/python -m pytest tests/docs
 
 clean:
-	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.interpreter import os_ken
 
 import vlcp.protocol.openflow.defs.openflow13 as of13
 from vlcp.service.sdn._flows.decode import (
@@ -349,10 +350,8 @@ def test_a_message_of_a_bundle_is_wrapped_whole():
 
 
 def test_os_ken_reads_the_same_row():
-    parser = pytest.importorskip("os_ken.ofproto.ofproto_v1_3_parser")
-    from os_ken.ofproto import ofproto_protocol
-
-    datapath = ofproto_protocol.ProtocolDesc(version=4)
+    parser = os_ken("ofproto_v1_3_parser")
+    datapath = os_ken("ofproto_protocol").ProtocolDesc(version=4)
     data = REGISTERS.flow_add(REGISTER_CASES["egress of a physical VLAN port"][0])
     message = parser.OFPFlowMod.parser(datapath, 4, 14, len(data), 0, bytearray(data))
     assert (message.table_id, message.priority, cookie_of(message.cookie)) == (6, 0x8000, 0x1000000020004)

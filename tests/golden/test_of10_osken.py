@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from os_ken.ofproto import nx_match, ofproto_v1_0, ofproto_v1_0_parser
+from support.interpreter import os_ken
 
 import vlcp.protocol.openflow.defs.openflow10 as of
 
-k, c = ofproto_v1_0_parser, ofproto_v1_0
+k, c = os_ken("ofproto_v1_0_parser"), os_ken("ofproto_v1_0")
 NO_BUFFER, MAC = 0xFFFFFFFF, "02:00:00:00:00:05"
 
 
@@ -100,7 +100,7 @@ def test_a_flow_mod_with_each_kind_of_action(name):
 
 
 def test_a_nicira_flow_mod():
-    rule = nx_match.ClsRule()
+    rule = os_ken("nx_match").ClsRule()
     rule.set_in_port(3)
     rule.set_reg(0, 5)
     fields = [of.create_nxm(of.NXM_OF_IN_PORT, 3), of.create_nxm(of.NXM_NX_REG0, 5)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from namedstruct.namedstruct import dump
-from os_ken.ofproto import ofproto_v1_3, ofproto_v1_3_parser
+from support.interpreter import os_ken
 
 import vlcp.protocol.openflow.defs.openflow13 as of
 
-k = ofproto_v1_3_parser
-c = ofproto_v1_3
+k = os_ken("ofproto_v1_3_parser")
+c = os_ken("ofproto_v1_3")
 
 
 class Datapath:

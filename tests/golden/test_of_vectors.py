@@ -15,8 +15,8 @@ import subprocess
 
 import pytest
 from namedstruct.namedstruct import NamedStruct, dump, nstruct
-from os_ken.ofproto import ofproto_parser, ofproto_v1_0, ofproto_v1_0_parser, ofproto_v1_3, ofproto_v1_3_parser
 from support import ofvectors10, ofvectors13
+from support.interpreter import os_ken
 from support.ofprint import ofp_print
 
 from vlcp.protocol._wire.ofstream import HEADER, Frame
@@ -168,9 +168,9 @@ class Datapath:
     id = 1
 
     def __init__(self, version: str) -> None:
-        ten = version == "openflow10"
-        self.ofproto = ofproto_v1_0 if ten else ofproto_v1_3
-        self.ofproto_parser = ofproto_v1_0_parser if ten else ofproto_v1_3_parser
+        name = "ofproto_v1_0" if version == "openflow10" else "ofproto_v1_3"
+        self.ofproto = os_ken(name)
+        self.ofproto_parser = os_ken(f"{name}_parser")
 
 
 OS_KEN = {
@@ -203,7 +203,7 @@ def shared_numbers(theirs, ours) -> list:
 def test_os_ken_reads_the_same_numbers(version, name):
     data = GOLDEN[version][name][0]
     kind, length, xid = HEADER.unpack_from(data)[1:]
-    theirs = ofproto_parser.msg(Datapath(version), data[0], kind, length, xid, bytearray(data))
+    theirs = os_ken("ofproto_parser").msg(Datapath(version), data[0], kind, length, xid, bytearray(data))
     assert theirs is not None and theirs.xid == xid
     numbers = shared_numbers(theirs, decode_fully(data))
     assert [entry for entry in numbers if entry[1] != entry[2] and entry[0] not in ("type", "length", "len")] == []

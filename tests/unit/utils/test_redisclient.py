@@ -6,6 +6,7 @@ import socket
 import time
 
 import pytest
+from support.interpreter import memory_below
 from support.poller import run_scheduler
 from support.redisserver import RedisServer, flush
 from support.redisstores import command
@@ -502,8 +503,6 @@ class Scripted:
     ],
 )
 def test_a_hostile_server_costs_one_closed_connection(data, endless):
-    import tracemalloc
-
     hostile = Scripted(data, endless)
 
     async def main(container):
@@ -524,12 +523,10 @@ def test_a_hostile_server_costs_one_closed_connection(data, endless):
         while connection.connected:
             await container.wait_with_timeout(0.01)
 
-    tracemalloc.start()
     try:
-        run_scheduler(main)
-        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+        with memory_below(20_000_000):
+            run_scheduler(main)
     finally:
-        tracemalloc.stop()
         hostile.close()
     assert hostile.ended.wait(3)
     assert hostile.accepted == 1
