@@ -76,15 +76,14 @@ class FakeZooKeeper:
         try:
             if self._context is not None:
                 connection = self._context.wrap_socket(connection, server_side=True)
-            with connection, contextlib.suppress(OSError):
-                self._serve(connection)
+            with connection, connection.makefile("rb") as stream, contextlib.suppress(OSError):
+                self._serve(connection, stream)
         except OSError:
             connection.close()
         finally:
             self.closed += 1
 
-    def _serve(self, connection: socket.socket) -> None:
-        stream = connection.makefile("rb")
+    def _serve(self, connection: socket.socket, stream: Any) -> None:
         self.connects.append(self._read(stream))
         if self.greeting is None:
             return
