@@ -160,9 +160,8 @@ async def update_vxlaninfo(
     :param refreshinterval: seconds until this is called again for the same networks; None: entries do not expire
     :raises Exception: as ``objectdb/transact``
     """
-    node = Node(ovsdb_vhost, system_id, bridge)
+    node, keys = Node(ovsdb_vhost, system_id, bridge), []
     ports = {**dict.fromkeys(removed_ports), **created_ports}
-    keys: List[str] = []
     for identifier in network_ip_dict:
         keys += [LogicalNetwork.default_key(identifier), VXLANEndpointSet.default_key(identifier)]
     for identifier in ports:

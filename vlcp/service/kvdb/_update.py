@@ -290,8 +290,7 @@ class UpdateRoutine:
                 value.kvdb_retrievefinished({ref: self.managed(ref) for ref in refs})
         if changed:
             self._send_events(changed)
-        if self._settling:
-            self._release()
+        self._release()
 
     def _send_events(self, changed: Set[str]) -> None:
         transactid = "objectdb-%x" % (next(self._serial),)
@@ -397,6 +396,5 @@ def _with_key(key: str, value: Any) -> Any:
 
 
 def _checked(version: Any) -> Optional[Version]:
-    if version is None or not all(isinstance(part, int) for part in version):
-        return None
-    return version[0], version[1]
+    known = version is not None and all(isinstance(part, int) for part in version)
+    return (version[0], version[1]) if known else None
