@@ -31,14 +31,17 @@ class Authority:
         self.key = str(directory / f"{name}.key")
         self.certificate = str(directory / f"{name}.pem")
         curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-        _openssl("req", "-x509", *curve, "-keyout", self.key, "-out", self.certificate, "-days", "2", "-subj", f"/CN={name}")
+        usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        files = ("-keyout", self.key, "-out", self.certificate)
+        _openssl("req", "-x509", *curve, *usage, *files, "-days", "2", "-subj", f"/CN={name}")
 
     def issue(self, name: str, alternative: str = "IP:127.0.0.1,DNS:localhost") -> Identity:
         """Return a new certificate with the given subject alternative names."""
         base = self._directory / f"{self._name}-{name}"
         key, request, certificate = f"{base}.key", f"{base}.csr", f"{base}.pem"
         extensions = pathlib.Path(f"{base}.ext")
-        extensions.write_text(f"subjectAltName={alternative}\n")
+        identifiers = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+        extensions.write_text(f"subjectAltName={alternative}\n{identifiers}")
         curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
         _openssl("req", *curve, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         signing = ("-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", "2")
