@@ -61,6 +61,13 @@ def test_many_seeds_and_longer_runs(simulations, controllers):
     simulations.run_seeds(10000 * controllers, 2000, "--controllers", controllers, "--steps", 100)
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("kind", ["routed", "outside"])
+def test_many_seeds_with_routers_and_with_forwarding_nodes(simulations, kind):
+    simulations.run_seeds(60001, 1000, "--kind", kind)
+
+
 @pytest.mark.replay
 @pytest.mark.timeout(0)
 def test_replay(pytestconfig, simulations):
