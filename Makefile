@@ -1,5 +1,5 @@
 # make run   the main job: a controller, a real Open vSwitch bridge and two endpoints that ping, until Ctrl-C
-# make test  all tests but the long ones, in as many processes as JOBS says (2); up to 3 that fail are tried again alone
+# make test  all tests but the long ones, in as many processes as JOBS says (2); up to 5 that fail are tried again alone
 # make check format, lint, types, spelling, layers
 # make soak  the long tests
 # make bench the benchmark table

@@ -39,7 +39,7 @@ def missing_component(marker: str) -> str | None:
     return None
 
 
-MOST_AGAIN = 3
+MOST_AGAIN = 5
 """So many failures may be those of a busy machine."""
 STEADY = ("tests/golden/", "tests/model/", "tests/sim/", "tests/test_")
 """Tests below these neither measure time nor talk to other processes, so what they find must not be put down to the machine."""
