@@ -18,6 +18,8 @@ import pytest
 from support.server import ServerProcess, free_port
 from support.tls import Authority
 
+from vlcp.lab._shell import wait_until
+
 CONSOLE = "vlcp.service.debugging.console.Console"
 MODULES = (
     CONSOLE,
@@ -470,13 +472,20 @@ def test_the_console_reads_commands_from_a_pipe(tmp_path):
     assert ended.returncode == 0 and "42\n" in ended.stdout
 
 
+def refuses(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), WAIT).close()
+    except OSError:
+        return True
+    return False
+
+
 def test_a_module_that_is_unloaded_closes_its_session_and_listens_no_more(tmp_path):
     with Server(tmp_path) as server, Client(server.console_port) as client:
         client.until(PROMPT)
         server.api("manager", "unloadmodule", path=CONSOLE)
         client.rest()
-        with pytest.raises(OSError):
-            Client(server.console_port)
+        wait_until(lambda: refuses(server.console_port), WAIT, "the end of listening")
         server.api("manager", "loadmodule", path=CONSOLE)
         with open_client(server) as other:
             assert other.ask("6 * 7") == "42\n" + PROMPT
