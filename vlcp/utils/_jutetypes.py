@@ -15,11 +15,52 @@ def as_bytes(value: Union[str, bytes, None]) -> Optional[bytes]:
     return value.encode("utf-8") if isinstance(value, str) else value
 
 
-class UStringParser:
-    """Jute ustring type."""
+class _VariableParser:
+    """What parsers of strings and vectors have in common; ``_what`` names the kind in errors."""
+
+    _what = ""
 
     def __init__(self) -> None:
         self.padding = 1
+
+    def create(self, data: Any, inlineparent: Any = None) -> Any:
+        """Return the value that all of ``data`` is.
+
+        :raises BadLenError: the value is shorter or longer than ``data``
+        """
+        parsed = self.parse(data)
+        if parsed is None or parsed[1] != len(data):
+            raise BadLenError("%d bytes are not exactly one %s" % (len(data), self._what))
+        return parsed[0]
+
+    def paddingsize(self, prim: Any) -> int:
+        """Return the same as :meth:`sizeof`."""
+        return self.sizeof(prim)
+
+    def tostream(self, prim: Any, stream: Any, skipprepack: bool = False) -> int:
+        """Write the packed value to ``stream`` and return its size."""
+        return stream.write(self.tobytes(prim, skipprepack))
+
+    def fullprepack(self, value: Any) -> None:
+        """Do nothing: no part of the value depends on another."""
+
+
+class _VariableType(typedef):
+    """What the types of strings and vectors have in common."""
+
+    def array(self, size: int) -> Any:
+        """Refuse plain arrays: jute has vectors."""
+        raise TypeError("%r cannot form an array, use vector" % (self,))
+
+    def isextra(self) -> bool:
+        """Return False: the type knows its own length."""
+        return False
+
+
+class UStringParser(_VariableParser):
+    """Jute ustring type."""
+
+    _what = "string"
 
     def parse(self, buffer: Any, inlineparent: Any = None) -> Optional[Tuple[Optional[bytes], int]]:
         """Return (bytes, or None for the null string, and the number of bytes used); None if ``buffer`` is too short.
@@ -41,38 +82,17 @@ class UStringParser:
         """Return an empty string."""
         return b""
 
-    def create(self, data: Any, inlineparent: Any = None) -> Optional[bytes]:
-        """Return the string that all of ``data`` is.
-
-        :raises BadLenError: the string is shorter or longer than ``data``
-        """
-        parsed = self.parse(data)
-        if parsed is None or parsed[1] != len(data):
-            raise BadLenError("%d bytes are not exactly one string" % (len(data),))
-        return parsed[0]
-
     def sizeof(self, prim: Any) -> int:
         """Return the number of bytes of a packed string."""
         return 4 + len(as_bytes(prim) or b"")
-
-    def paddingsize(self, prim: Any) -> int:
-        """Return the same as :meth:`sizeof`."""
-        return self.sizeof(prim)
 
     def tobytes(self, prim: Any, skipprepack: bool = False) -> bytes:
         """Return the packed string."""
         data = as_bytes(prim)
         return _INT.pack(-1) if data is None else _INT.pack(len(data)) + data
 
-    def tostream(self, prim: Any, stream: Any, skipprepack: bool = False) -> int:
-        """Write the packed string to ``stream`` and return its size."""
-        return stream.write(self.tobytes(prim))
 
-    def fullprepack(self, value: Any) -> None:
-        """Do nothing: nothing in a string depends on other fields."""
-
-
-class ustringtype(typedef):  # noqa: N801 - documented name
+class ustringtype(_VariableType):  # noqa: N801 - documented name
     """Bytes behind their length, a signed 32 bit number; -1 stands for None."""
 
     def __init__(self, displayname: str = "ustring") -> None:
@@ -81,14 +101,6 @@ class ustringtype(typedef):  # noqa: N801 - documented name
     def parser(self) -> UStringParser:
         """Return the parser, which all types of this kind share."""
         return _USTRING_PARSER
-
-    def array(self, size: int) -> Any:
-        """Refuse plain arrays: jute has vectors."""
-        raise TypeError("%r cannot form an array, use vector" % (self,))
-
-    def isextra(self) -> bool:
-        """Return False: the type knows its own length."""
-        return False
 
     def __repr__(self, *args: Any, **kwargs: Any) -> str:
         return self._displayname
@@ -99,15 +111,17 @@ ustring = ustringtype()
 z_buffer = ustringtype("buffer")
 
 
-class VectorParser:
+class VectorParser(_VariableParser):
     """Jute vector type.
 
     :param innerparser: parser of the elements
     """
 
+    _what = "vector"
+
     def __init__(self, innerparser: Any) -> None:
+        super().__init__()
         self.innerparser = innerparser
-        self.padding = 1
 
     def parse(self, buffer: Any, inlineparent: Any = None) -> Optional[Tuple[list, int]]:
         """Return (list, number of bytes used); None if ``buffer`` is too short. The null vector is an empty list.
@@ -134,37 +148,16 @@ class VectorParser:
         """Return an empty list."""
         return []
 
-    def create(self, data: Any, inlineparent: Any = None) -> list:
-        """Return the vector that all of ``data`` is.
-
-        :raises BadLenError: the vector is shorter or longer than ``data``
-        """
-        parsed = self.parse(data)
-        if parsed is None or parsed[1] != len(data):
-            raise BadLenError("%d bytes are not exactly one vector" % (len(data),))
-        return parsed[0]
-
     def sizeof(self, prim: Any) -> int:
         """Return the number of bytes of a packed vector."""
         return 4 + sum(self.innerparser.paddingsize(one) for one in prim)
-
-    def paddingsize(self, prim: Any) -> int:
-        """Return the same as :meth:`sizeof`."""
-        return self.sizeof(prim)
 
     def tobytes(self, prim: Any, skipprepack: bool = False) -> bytes:
         """Return the packed vector."""
         return _INT.pack(len(prim)) + b"".join(self.innerparser.tobytes(one, skipprepack) for one in prim)
 
-    def tostream(self, prim: Any, stream: Any, skipprepack: bool = False) -> int:
-        """Write the packed vector to ``stream`` and return its size."""
-        return stream.write(self.tobytes(prim, skipprepack))
 
-    def fullprepack(self, value: Any) -> None:
-        """Do nothing: elements are packed one by one."""
-
-
-class vector(typedef):  # noqa: N801 - documented name
+class vector(_VariableType):  # noqa: N801 - documented name
     """Jute vector
 
     :param innertype: type of the elements
@@ -175,14 +168,6 @@ class vector(typedef):  # noqa: N801 - documented name
 
     def _compile(self) -> VectorParser:
         return VectorParser(self._innertype.parser())
-
-    def array(self, size: int) -> Any:
-        """Refuse plain arrays of vectors."""
-        raise TypeError("%r cannot form an array, use vector" % (self,))
-
-    def isextra(self) -> bool:
-        """Return False: the type knows its own length."""
-        return False
 
     def __repr__(self, *args: Any, **kwargs: Any) -> str:
         return "vector<%r>" % (self._innertype,)
