@@ -77,7 +77,8 @@ def main(argv: list[str] | None = None) -> int:
         measured = load(name).run()
         if arguments.against:
             others = {row["name"]: row for row in rows_of(arguments.against, name)}
-            measured = [compared(row, others[row["name"]], arguments.against) for row in measured if row["name"] in others]
+            mine = {row["name"]: row for row in measured}
+            measured = [compared(row, others[what], arguments.against) for what, row in mine.items() if what in others]
         for row in measured:
             print(format_row(row), flush=True)
             rows.append({"benchmark": name, **row})
