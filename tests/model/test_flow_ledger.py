@@ -269,7 +269,7 @@ def test_a_group_whose_change_was_refused_is_removed_when_nobody_wants_it_any_mo
     ledger.new_epoch()
     changes = ledger.pending(0.0)
     ledger.settle(changes, {("groups_set", 2): "full"}, 0.0)
-    ledger.has_other_group(2)
+    ledger.groups.altered(2)
     assert ledger.pending(1.0) == Changes() and ledger.owed() == 1
     ledger.want_part("io", "net", [])
     assert ledger.pending(1.0).groups_gone == (2,)
@@ -281,7 +281,31 @@ def test_a_group_that_the_switch_has_altered_is_set_again_or_removed_and_a_missi
     for row in rows:
         ledger.want_part("io", row.group_id, [row])
     ledger.settle(ledger.pending(0.0), {}, 0.0)
-    ledger.groups_drifted(missing=[1], altered=[2, 3])
+    ledger.drifted(((), ()), ([1], [2, 3]))
     ledger.want_part("io", 3, [])
     changes = ledger.pending(0.0)
     assert changes.groups_set == tuple(rows[:2]) and changes.groups_gone == (3,)
+
+
+def test_a_row_that_is_altered_or_renewed_is_removed_when_nobody_wants_it_any_more():
+    ledger = Ledger()
+    rows = [Flow("t", priority, (), (output(1),)) for priority in (1, 2)] + [Sweep("t", ())]
+    for row in rows:
+        ledger.want_part("io", row.key, [row])
+    ledger.settle(ledger.pending(0.0), {}, 0.0)
+    ledger.drifted(((), [rows[0].key]), ((), ()))
+    ledger.renew("io", rows[1].key)
+    ledger.renew("io", rows[2].key)
+    assert not ledger.settled("io", rows[1].key) and ledger.owed() == 3
+    for row in rows:
+        ledger.want_part("io", row.key, [])
+    changes = ledger.pending(0.0)
+    assert changes.flows_gone == (rows[0].key, rows[1].key) and changes.swept == (rows[2],)
+
+
+def test_a_group_without_buckets_is_owed_again_when_the_switch_has_others():
+    ledger = Ledger()
+    ledger.want_part("io", "net", [Group(2, "all", ())])
+    ledger.settle(ledger.pending(0.0), {}, 0.0)
+    ledger.groups.altered(2)
+    assert ledger.pending(0.0).groups_set == (Group(2, "all", ()),)

@@ -19,12 +19,14 @@ LAYOUT = Layout(TABLES, NEXT, True, 0)
 
 
 class DirectProtocol:
-    """Hands packed messages to a switch at once; ``lost`` makes the connection look lost, ``silent`` the switch."""
+    """Hands packed messages to a switch at once; ``lost`` makes the connection look lost, ``silent`` the switch,
+    and with ``unheard`` the switch does what it is told but its answers do not come."""
 
     def __init__(self, switch: FakeSwitch) -> None:
         self.switch = switch
         self.lost = False
         self.silent = False
+        self.unheard = False
         self.batches: List[List[bytes]] = []
         self._xid = 100
 
@@ -46,6 +48,8 @@ class DirectProtocol:
             if message[1] == EXPERIMENTER and message[8:16] == b"\x4fNF\x00\x00\x00\x08\xfd":
                 message = message[:28] + xid + message[32:]
             answers += self.switch.feed(message)
+        if self.unheard:
+            raise OpenflowProtocolException("lost")
         return self._sort(answers, index_of)
 
     @staticmethod

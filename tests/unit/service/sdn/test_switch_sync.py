@@ -228,6 +228,20 @@ async def test_a_refused_row_is_sent_again_after_thirty_seconds(container):
 
 
 @on_manual_clock
+async def test_a_group_whose_change_is_refused_once_has_the_wanted_buckets_in_the_end_also_none(container):
+    switch = FakeSwitch()
+    bench = SyncBench(container, switch)
+    await bench.want("m", [Group(1, "all", ((output(3),),))])
+    full = switch.dump_groups()
+    switch.refuse = lambda kind, xid, message: (6, 0) if kind == GROUP_MOD else None
+    await bench.want("m", [Group(1, "all", ())])
+    assert switch.dump_groups() == full and bench.sync.describe()["owed"] == 1
+    switch.refuse = lambda kind, xid, message: None
+    await bench.run(40)
+    assert switch.dump_groups() == [(1, 0, b"")] and bench.sync.describe()["owed"] == 0
+
+
+@on_manual_clock
 async def test_a_row_refused_inside_a_bundle_does_not_fail_the_bundle_for_the_others(container):
     switch = FakeSwitch()
     first = SyncBench(container, switch)
@@ -391,6 +405,38 @@ async def test_rows_sent_to_a_switch_that_does_not_answer_are_sent_again(contain
     await bench.run(2)
     assert len(switch.dump()) == 3
     assert bench.ledger.owed() == 0
+
+
+@on_manual_clock
+async def test_what_a_switch_did_without_an_answer_is_undone_when_nobody_wants_it_any_more(container):
+    for bundles in (True, False):
+        switch = FakeSwitch(bundles=bundles)
+        bench = SyncBench(container, switch, settings=SyncSettings(audit_s=None))
+        await bench.want("m", ROWS[:2])
+        before = switch.dump()
+        bench.connection.protocol.unheard = True
+        await bench.want("m", [*ROWS[1:], ROWS[0]._replace(cookie=5)])
+        assert len(switch.dump()) == 3 and len(switch.dump_groups()) == 1
+        bench.ledger.want("m", ROWS[:2])
+        bench.connection.protocol.unheard = False
+        await bench.run(3)
+        assert [row[:3] for row in switch.dump()] == [row[:3] for row in before]
+        assert [row[3] & (1 << 49) - 1 for row in switch.dump()] == [row[3] & (1 << 49) - 1 for row in before]
+        assert switch.dump_groups() == [] and bench.ledger.owed() == 0
+        bench.sync.close()
+
+
+@on_manual_clock
+async def test_a_group_that_a_switch_took_without_an_answer_is_changed_and_not_added_again(container):
+    switch = FakeSwitch()
+    bench = SyncBench(container, switch, settings=SyncSettings(audit_s=None))
+    await bench.want("m", ROWS[:1])
+    bench.connection.protocol.unheard = True
+    await bench.want("m", ROWS)
+    bench.connection.protocol.unheard = False
+    await bench.run(3)
+    assert bench.sync.describe()["refused"] == [] and bench.ledger.owed() == 0
+    assert len(switch.dump()) == 3 and len(switch.dump_groups()) == 1
 
 
 @on_manual_clock

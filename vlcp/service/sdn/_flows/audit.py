@@ -157,5 +157,7 @@ class Auditor:
         self._equal = {entry: known for entry, known in self._equal.items() if installed.flows.get(known[0]) == known[1]}
 
     def _same_group(self, group: Group, found: Tuple[int, Any]) -> bool:
+        if group.kind not in _GROUP_KINDS:
+            return False
         wanted = canonical_buckets(self._encoder.group_set(group, True))
         return found == (_GROUP_KINDS.index(group.kind), wanted)

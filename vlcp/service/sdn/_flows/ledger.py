@@ -14,12 +14,15 @@ from .spec import Flow, Group, Row, Sweep
 RETRY_S = 30.0
 """A refused row is sent again after this many seconds, or when its owner wants something new."""
 
-_UNKNOWN_GROUP: Tuple[Any, ...] = ("all", ())
+_UNKNOWN_FLOW: Tuple[Any, ...] = ((), -1, 0, 0, 0)
+_UNKNOWN_GROUP: Tuple[Any, ...] = ("unknown", ())
+_UNKNOWN_SWEEP: Tuple[Any, ...] = ("unknown",)
 
 FALLBACK_OWNER = "openflowmanager"
 """Rows of this owner give way to any other row with their key, without a conflict."""
 
 Source = Tuple[str, Any]
+Drifted = Tuple[Iterable[Any], Iterable[Any]]
 
 
 class Refusal(NamedTuple):
@@ -31,9 +34,13 @@ class Refusal(NamedTuple):
 
 
 class Book:
-    """Rows of one kind by key: claims of sources, what is installed, what differs, what was refused."""
+    """Rows of one kind by key: claims of sources, what is installed, what differs, what was refused.
 
-    def __init__(self) -> None:
+    :param unknown: stands for data of the switch that nobody knows; equal to nothing that can be wanted
+    """
+
+    def __init__(self, unknown: Tuple[Any, ...]) -> None:
+        self._unknown = unknown
         self.claims: Dict[Any, List[Tuple[Source, Tuple[Any, ...]]]] = {}
         self.installed: Dict[Any, Tuple[Any, ...]] = {}
         self.refused: Dict[Any, Refusal] = {}
@@ -101,8 +108,13 @@ class Book:
             self.installed[key] = data
 
     def lost(self, key: Any) -> None:
-        """The switch has it no longer, or not as it should be; it is owed again."""
+        """The switch has it no longer; it is owed again."""
         self.installed.pop(key, None)
+        self.touch(key)
+
+    def altered(self, key: Any) -> None:
+        """The switch may have something else; it is owed again or, when nobody wants it any more, its removal is."""
+        self.installed[key] = self._unknown
         self.touch(key)
 
     def refuse(self, key: Any, data: Optional[Tuple[Any, ...]], reason: str, retry_at: float) -> None:
@@ -134,9 +146,9 @@ class Ledger:
     """The account of one switch."""
 
     def __init__(self) -> None:
-        self.flows = Book()
-        self.groups = Book()
-        self.sweeps = Book()
+        self.flows = Book(_UNKNOWN_FLOW)
+        self.groups = Book(_UNKNOWN_GROUP)
+        self.sweeps = Book(_UNKNOWN_SWEEP)
         self.conflicts: List[RowConflict] = []
         self._books: Dict[Type[Any], Book] = {Flow: self.flows, Group: self.groups, Sweep: self.sweeps}
         self._owners: Dict[str, _Owner] = {}
@@ -196,7 +208,7 @@ class Ledger:
         """Send the rows of a part again although they have not changed: the switch's timeouts start anew."""
         state = self._owners.get(owner)
         for row in state.parts.get(part, ()) if state else ():
-            self._books[type(row)].lost(row.key)
+            self._books[type(row)].altered(row.key)
 
     def settled(self, owner: str, part: Any) -> bool:
         """True when the switch has acknowledged every row of a part, and the part has rows."""
@@ -261,20 +273,20 @@ class Ledger:
 
     def still_has_group(self, number: int, reason: str, now: float) -> None:
         """The switch has refused to remove a group of an earlier run, which nobody wants; its removal is owed."""
-        self.groups.accept(number, _UNKNOWN_GROUP)
+        self.groups.altered(number)
         self.groups.refuse(number, None, reason, now + RETRY_S)
 
-    def has_other_group(self, number: int) -> None:
-        """The switch has a group, but not as it is wanted; if nobody wants it any more, its removal is owed."""
-        self.groups.installed[number] = _UNKNOWN_GROUP
-        self.groups.touch(number)
+    def drifted(self, flows: Drifted, groups: Drifted) -> None:
+        """Some rows are owed again.
 
-    def groups_drifted(self, missing: Iterable[int], altered: Iterable[int]) -> None:
-        """The switch does not have some groups, and others not as they should be; they are owed again."""
-        for number in missing:
-            self.groups.lost(number)
-        for number in altered:
-            self.has_other_group(number)
+        :param flows: keys of rows that the switch has no longer, and of those that it has otherwise than acknowledged
+        :param groups: the same of groups
+        """
+        for book, (missing, altered) in ((self.flows, flows), (self.groups, groups)):
+            for key in missing:
+                book.lost(key)
+            for key in altered:
+                book.altered(key)
 
     def put_back(self, changes: Changes) -> None:
         """What was taken was not sent; it is owed again."""

@@ -2,7 +2,7 @@
 
 It waits until wanted and acknowledged rows differ, sends the difference, settles, and begins again; at most one exchange
 is in flight. A lost connection ends it, and nothing needs undoing. When a switch that is still connected does not answer,
-all that was sent counts as owed.
+nobody knows what it has done: it is taken over again.
 
 On a (re)connection nothing is flushed: wanted rows are written with a new epoch in the high bits of the cookie, which
 replaces the same rows in place, and what is left of older epochs is removed when every module that has tables has said
@@ -158,6 +158,7 @@ class SwitchSync(RoutineContainer):
                 await self._wait()
             except OpenflowProtocolException as error:
                 _logger.warning("flows of %r: %s", self.connection, error)
+                taken = False
                 await self.wait_with_timeout(_RETRY_S)
             except (OpenflowErrorResultException, WireError) as error:
                 _logger.error("flows of %r: the switch cannot be served: %s", self.connection, error)
@@ -270,7 +271,7 @@ class SwitchSync(RoutineContainer):
             if ("groups_set", row.group_id) not in errors:
                 self._known_groups.add(row.group_id)
             elif row.group_id in self._known_groups:
-                self.ledger.has_other_group(row.group_id)
+                self.ledger.groups.altered(row.group_id)
         self._known_groups.difference_update(number for number in changes.groups_gone if ("groups_gone", number) not in errors)
         self._known_groups.difference_update(number for number in cleanup.groups if ("group", number) not in errors)
         for number in cleanup.groups:
@@ -364,9 +365,7 @@ class SwitchSync(RoutineContainer):
     async def _repair(self, drift: Drift) -> None:
         _logger.warning("flows of %r: drift: %s", self.connection, describe_drift(drift))
         self._known_groups = self._known_groups.difference(drift.groups_missing).union(drift.groups_extra)
-        for key in (*drift.missing, *drift.altered):
-            self.ledger.flows.lost(key)
-        self.ledger.groups_drifted(drift.groups_missing, drift.groups_altered)
+        self.ledger.drifted((drift.missing, drift.altered), (drift.groups_missing, drift.groups_altered))
         removals = [self.encoder.flow_delete_raw(row.table_id, row.priority, row.match) for row in drift.extra]
         removals += [self.encoder.group_delete(number) for number in drift.groups_extra]
         if removals:
