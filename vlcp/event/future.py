@@ -69,6 +69,9 @@ class Future:
         if self._done:
             raise ValueError(f"The result of {self!r} is set already")
         self._done, self._result, self._exception = True, result, exception
+        self._tell()
+
+    def _tell(self) -> None:
         self._scheduler.emergesend(FutureEvent(self))
 
     def set_result(self, result: Any) -> None:
@@ -113,6 +116,14 @@ def _cancelled(future: Future, cause: BaseException | None) -> FutureCancelledEx
     exc = FutureCancelledException(f"The routine that gives {future!r} its result was terminated")
     exc.__cause__ = cause
     return exc
+
+
+class QuietFuture(Future):
+    """A future that nobody but those who await it hears of: without them there is no :class:`FutureEvent`."""
+
+    def _tell(self) -> None:
+        if self._matcher is not None:
+            super()._tell()
 
 
 class RoutineFuture(Future):

@@ -6,13 +6,38 @@ import pytest
 from support.poller import manual_scheduler, run_scheduler
 
 from vlcp.event.core import TimerEvent
-from vlcp.event.future import Future, FutureCancelledException, FutureEvent, RoutineFuture
+from vlcp.event.future import Future, FutureCancelledException, FutureEvent, QuietFuture, RoutineFuture
 from vlcp.event.lock import Lock, LockedEvent, Semaphore
 from vlcp.event.ratelimiter import RateLimiter
 
 
 def run(function, **kwargs):
     return run_scheduler(function, timeout=None, scheduler=manual_scheduler(**kwargs))
+
+
+def test_a_quiet_future_tells_those_who_await_it_and_nobody_else():
+    events = []
+
+    async def main(container):
+        async def listen():
+            heard = FutureEvent.createMatcher()
+            while True:
+                events.append((await heard).futureobj)
+
+        async def wait(future):
+            return await future
+
+        container.subroutine(listen(), daemon=True)
+        alone, awaited = QuietFuture(container.scheduler), QuietFuture(container.scheduler)
+        waiting = RoutineFuture(wait(awaited), container)
+        await container.do_events()
+        alone.set_result(1)
+        awaited.set_result(2)
+        assert (await alone, await waiting) == (1, 2)
+        await container.do_events()
+        assert awaited in events and alone not in events
+
+    run_scheduler(main)
 
 
 def test_a_result_reaches_those_who_wait_before_and_after():

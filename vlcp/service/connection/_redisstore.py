@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from vlcp.event.future import Future
+from vlcp.event.future import QuietFuture
 from vlcp.protocol.redis import RedisReplyException
 from vlcp.service.connection._batches import Batches, Update
 from vlcp.service.connection._redisbatch import Announcer, Evaluation
@@ -154,7 +154,7 @@ class Store:
     async def write(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Optional[float]) -> Any:
         """Carry out one transaction; see ``updateallwithtime`` in :mod:`vlcp.service.kvdb.storage`."""
         deadline = self.now + patience_left(updater, _LONGEST)
-        return await self._batches.carry_out(Update(keys, updater, Future(self.scheduler), deadline, (), timeout))
+        return await self._batches.carry_out(Update(keys, updater, QuietFuture(self.scheduler), deadline, (), timeout))
 
     async def _run(self, batch: List[Update]) -> None:
         await carry_out(self, batch)

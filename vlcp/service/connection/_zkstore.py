@@ -8,7 +8,7 @@ import zlib
 from collections import OrderedDict, deque
 from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
-from vlcp.event.future import Future
+from vlcp.event.future import QuietFuture
 from vlcp.protocol.zookeeper import jute
 from vlcp.service.connection import _znodes as znodes
 from vlcp.service.connection._batches import Batches, Update
@@ -205,7 +205,7 @@ class ZkStore(Asker):
     async def write(self, keys: Sequence[str], updater: Callable[..., Any], writes: Iterable[str] = ()) -> Any:
         """Carry out one transaction; see ``updateallwithtime`` in :mod:`vlcp.service.kvdb.storage`."""
         deadline = self.now() + patience_left(updater, _LONGEST)
-        update = Update(keys, updater, Future(self.container.scheduler), deadline, writes)
+        update = Update(keys, updater, QuietFuture(self.container.scheduler), deadline, writes)
         return await self._batches.carry_out(update)
 
     async def _run(self, batch: List[Update]) -> None:

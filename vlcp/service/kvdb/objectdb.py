@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from vlcp.config import defaultconfig
 from vlcp.event.event import Event, withIndices
-from vlcp.event.future import Future
+from vlcp.event.future import QuietFuture
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import Module, api, call_api, depend
 from vlcp.service.kvdb._commit import Committer, private_copy, updater_transaction, walker_transaction
@@ -204,7 +204,7 @@ class ObjectDB(Module):
         return list(saved), [None if reference.isdeleted() else reference for reference in references]
 
     async def _request(self, keys: Tuple[str, ...], walkers: Any, requestid: Any, nostale: bool) -> List[str]:
-        request = Request(keys, walkers, requestid, nostale, Future(self.scheduler))
+        request = Request(keys, walkers, requestid, nostale, QuietFuture(self.scheduler))
         try:
             return await self._update.submit(request)
         finally:
