@@ -29,17 +29,25 @@ def test_a_new_neighbour_is_asked_for_at_once_and_then_each_cycle_until_its_time
     assert len(cache) == 0
 
 
-def test_it_is_called_silent_from_the_second_question_without_an_answer(cache):
+def test_the_first_questions_are_repeated_each_second_and_then_it_is_called_silent(cache):
     cache.want(KEYS[0], 0)
+    assert cache.again(0.5) == ([], True)
+    assert cache.again(1) == ([Ask(KEYS[0], None)], True)
+    assert cache.again(1.5) == ([], True)
+    assert cache.turn(1.9).silent == []
+    assert cache.again(5) == ([], False)
+    assert cache.turn(2.8).silent == []
     assert cache.turn(5).silent == [KEYS[0]]
     cache.answer(KEYS[0], A, 6)
-    assert cache.turn(10).silent == []
+    assert cache.turn(10).silent == [] and cache.again(10) == ([], False)
 
 
-def test_it_has_some_time_to_answer_before_it_is_called_silent(cache):
-    cache.want(KEYS[0], 4.99)
-    assert cache.turn(5).silent == []
-    assert cache.turn(10).silent == [KEYS[0]]
+def test_a_neighbour_whose_address_is_known_is_not_asked_again_before_the_cycle(cache):
+    cache.want(KEYS[0], 0)
+    cache.answer(KEYS[0], A, 0)
+    cache.doubt(KEYS[0])
+    assert cache.turn(40).asks == [Ask(KEYS[0], A)]
+    assert cache.again(45) == ([], False)
 
 
 def test_only_an_answer_to_an_open_question_is_believed(cache):
@@ -170,6 +178,12 @@ class Model(RuleBasedStateMachine):
         assert forgotten == (key in self.model and not self.model[key]["static"])
         if forgotten:
             self._drop(key)
+
+    @rule()
+    def again(self):
+        asks, _ = self.cache.again(self.now)
+        assert all(ask.mac is None and self.model[ask.key]["mac"] is None for ask in asks)
+        self.open.update(asks)
 
     @rule()
     def turn(self):

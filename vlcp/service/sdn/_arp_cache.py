@@ -16,10 +16,10 @@ MAX_ENTRIES = 8192
 """Neighbours that are looked for at the same time; others must wait until some are forgotten."""
 FLOW_GRACE_S = 20.0
 """A neighbour is confirmed this much later than the flow that reports its packets has to appear (behaviour i.3)."""
-_SILENT_AFTER = 2
-_SILENT_S = 1.0
-"""A neighbour has not answered when it was asked twice and had this many seconds; the second question may follow the first
-one at once."""
+AGAIN_S = 1.0
+"""A neighbour that nobody knows yet is not asked more often than this (RFC 1122, section 2.3.2.1)."""
+_SILENT_AFTER = 3
+"""A neighbour has not answered when it was asked so often; so many questions follow each other without waiting for a cycle."""
 
 
 class Status(enum.Enum):
@@ -57,15 +57,15 @@ class Turn(NamedTuple):
 
 class Entry:
     """One neighbour. ``asked`` counts the questions since the last answer, ``to`` is whom the last one went to, None for
-    everybody; ``since`` is when it was asked first, ``until`` when the status ends."""
+    everybody, and ``last`` when; ``until`` is when the status ends."""
 
-    __slots__ = ("asked", "mac", "since", "static", "status", "to", "until")
+    __slots__ = ("asked", "last", "mac", "static", "status", "to", "until")
 
-    def __init__(self, static: bool, since: float, until: float) -> None:
+    def __init__(self, static: bool, until: float) -> None:
         self.status = Status.INCOMPLETE
         self.mac: Optional[int] = None
         self.static = static
-        self.since = since
+        self.last = 0.0
         self.until = until
         self.asked = 0
         self.to: Optional[int] = None
@@ -107,8 +107,8 @@ class ArpCache:
             return []
         if len(self._entries) >= MAX_ENTRIES:
             return []
-        self._entries[key] = Entry(False, now, now + self._timers.incomplete_s)
-        return [self._ask(key)]
+        self._entries[key] = Entry(False, now + self._timers.incomplete_s)
+        return [self._ask(key, now)]
 
     def set_static(self, keys: Iterable[Key], now: float) -> List[Ask]:
         """Look for exactly these next hops of routes, always; return the questions to send at once.
@@ -120,8 +120,8 @@ class ArpCache:
         for key in wanted:
             entry = self._entries.get(key)
             if entry is None:
-                self._entries[key] = Entry(True, now, now + self._timers.static_s)
-                asks.append(self._ask(key))
+                self._entries[key] = Entry(True, now + self._timers.static_s)
+                asks.append(self._ask(key, now))
             elif not entry.static:
                 entry.static, entry.until = True, now
                 entry.status = Status.INCOMPLETE if entry.mac is None else Status.COMPLETE
@@ -161,6 +161,12 @@ class ArpCache:
             del self._entries[key]
         return gone
 
+    def again(self, now: float) -> Tuple[List[Ask], bool]:
+        """Return the questions to repeat before the next cycle, and whether there will be others in :data:`AGAIN_S`."""
+        early = [key for key, entry in self._entries.items() if entry.mac is None and entry.asked < _SILENT_AFTER]
+        asks = [self._ask(key, now) for key in early if self._entries[key].last + AGAIN_S <= now]
+        return asks, any(self._entries[key].asked < _SILENT_AFTER for key in early)
+
     def turn(self, now: float) -> Turn:
         """Do what a cycle has to do."""
         turn = Turn([], [], [])
@@ -169,11 +175,11 @@ class ArpCache:
                 del self._entries[key]
                 turn.gone.append(key)
                 continue
+            if entry.mac is None and entry.asked >= _SILENT_AFTER and entry.last + AGAIN_S <= now:
+                turn.silent.append(key)
             ask = self._question(key, entry, now)
             if ask is not None:
                 turn.asks.append(ask)
-            if entry.mac is None and entry.asked >= _SILENT_AFTER and now - entry.since >= _SILENT_S:
-                turn.silent.append(key)
         return turn
 
     def _expired(self, entry: Entry, now: float) -> bool:
@@ -187,19 +193,19 @@ class ArpCache:
 
     def _question(self, key: Key, entry: Entry, now: float) -> Optional[Ask]:
         if entry.status is Status.INCOMPLETE:
-            return self._ask(key)
+            return self._ask(key, now)
         overdue = now - entry.until
         if entry.static:
             if overdue <= 0:
                 return None
-            return self._ask(key, None if overdue >= self._timers.static_s else entry.mac)
+            return self._ask(key, now, None if overdue >= self._timers.static_s else entry.mac)
         if entry.status is not Status.CONFIRM:
             return None
-        return self._ask(key, None if overdue > 0 else entry.mac)
+        return self._ask(key, now, None if overdue > 0 else entry.mac)
 
-    def _ask(self, key: Key, mac: Optional[int] = None) -> Ask:
+    def _ask(self, key: Key, now: float, mac: Optional[int] = None) -> Ask:
         entry = self._entries[key]
-        entry.asked, entry.to = entry.asked + 1, mac
+        entry.asked, entry.to, entry.last = entry.asked + 1, mac, now
         return Ask(key, mac)
 
 

@@ -74,9 +74,11 @@ class Neighbours:
             self.waiting.take(key)
         self._changed(gone)
 
-    def set_next_hops(self, keys: Iterable[Key]) -> None:
-        """Look for exactly these next hops of static routes."""
-        self.ask(self.cache.set_static([key for key in keys if self._local(key) is None], self._now()))
+    def set_next_hops(self, keys: Iterable[Key]) -> List[Key]:
+        """Look for exactly these next hops of static routes; return those that are new."""
+        asks = self.cache.set_static([key for key in keys if self._local(key) is None], self._now())
+        self.ask(asks)
+        return [ask.key for ask in asks]
 
     def mac(self, key: Key) -> Optional[int]:
         """Return the MAC address of a station, a local port or a neighbour; None while it is not known."""
@@ -95,6 +97,12 @@ class Neighbours:
             self.waiting.take(key)
         self.waiting.expire(now)
         self._changed(turn.gone)
+
+    def ask_again(self) -> bool:
+        """Repeat questions that have no answer yet; return whether there are others to repeat in a moment."""
+        asks, more = self.cache.again(self._now())
+        self.ask(asks)
+        return more
 
     def ask(self, asks: Iterable[Ask]) -> None:
         """Send questions; those for networks without a physical port are left out."""

@@ -12,7 +12,7 @@ from vlcp.server.module import depend
 from vlcp.service.kvdb import objectdb
 from vlcp.service.sdn import _l3_rows as rows_of
 from vlcp.service.sdn import arpresponder, icmpresponder
-from vlcp.service.sdn._arp_cache import Key, Timers
+from vlcp.service.sdn._arp_cache import AGAIN_S, Key, Timers
 from vlcp.service.sdn._flows.decode import match_of_structures
 from vlcp.service.sdn._flows.encode import cookie_of
 from vlcp.service.sdn._flows.fields import format_value, parse_mac, parse_value
@@ -103,6 +103,7 @@ class RouterUpdater(RoutedUpdater):
             self.uploads("l3router", rows_of.PORT_COOKIE, neighbours.take_probe),
             self.uploads("l3router", rows_of.ECHO_COOKIE, neighbours.take_echo),
             self._follow_removed(),
+            self._ask_again(),
             self._cycle(),
         ]
         for helper in helpers:
@@ -193,7 +194,8 @@ class RouterUpdater(RoutedUpdater):
 
     def _route_parts(self, hops: Set[Key]) -> Iterable[PartInputs]:
         """Return what routers do with packets, on the whole switch."""
-        self._neighbours.set_next_hops(hops)
+        for key in self._neighbours.set_next_hops(hops):
+            self._tell_request(key)
         for key in self._hops - hops:
             yield ("hop", key), None
         self._hops = hops
@@ -245,12 +247,12 @@ class RouterUpdater(RoutedUpdater):
         before = len(self._neighbours.cache)
         self._neighbours.take_unknown(upload)
         if len(self._neighbours.cache) > before:
-            self._tell_request(upload)
+            address = int.from_bytes(upload.data[30:34], "big")
+            networks = [key for key, record in self.view.networks.items() if record.net_no == upload.value("reg5")]
+            self._tell_request((networks[0], address))
 
-    def _tell_request(self, upload: Any) -> None:
-        address = int.from_bytes(upload.data[30:34], "big")
-        network = next((key for key, record in self.view.networks.items() if record.net_no == upload.value("reg5")), None)
-        self.scheduler.emergesend(ARPRequest(self._connection, ipaddress=address, logicalnetworkkey=network))
+    def _tell_request(self, key: Key) -> None:
+        self.scheduler.emergesend(ARPRequest(self._connection, ipaddress=key[1], logicalnetworkkey=key[0]))
 
     async def settle(self) -> None:
         """Publish, and let questions from outside be answered. Before the first rows are declared, wait a moment for own
@@ -301,6 +303,15 @@ class RouterUpdater(RoutedUpdater):
     def rows(self, part: Part) -> Iterable[Row]:
         """Return the rows of one entity."""
         return l3_rows(part)
+
+    async def _ask_again(self) -> None:
+        """Repeat the first questions to a neighbour every second: one may be lost, and packets wait."""
+        asked = ARPRequest.createMatcher(self._connection)
+        while True:
+            if self._neighbours.ask_again():
+                await self.wait_with_timeout(AGAIN_S)
+            else:
+                await asked
 
     async def _cycle(self) -> None:
         """Ask again, and forget, every few seconds."""
@@ -354,7 +365,7 @@ class L3Router(ForwardingModule):
         "(NIC MAC address) XORed with this mask"
     )
     _default_arp_cycle_time = 5
-    "Seconds after which a question for a MAC address is asked again"
+    "Seconds after which a question for a MAC address is asked again; the first three follow each other in a second each"
     _default_prepush = False
     "True: switches get the flows for all logical ports that routers reach. False: for those that packets go to"
     _default_arp_incomplete_timeout = 60

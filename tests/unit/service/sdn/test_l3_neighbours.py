@@ -100,6 +100,20 @@ def test_a_station_that_does_not_answer_is_said_to_be_unreachable_once_for_each_
     assert not [frame for frame in bench.take() if frame.haslayer(UDP) and not frame.haslayer(ICMP)]
 
 
+def test_a_question_that_may_be_lost_is_repeated_each_second_until_there_is_an_answer():
+    bench = Bench()
+    bench.neighbours.take_unknown(bench.packet())
+    bench.take()
+    bench.now += 1
+    assert bench.neighbours.ask_again()
+    (asked,) = bench.take()
+    assert (asked[ARP].op, asked[ARP].pdst) == (1, "10.2.0.99")
+    bench.answer()
+    bench.take()
+    bench.now += 1
+    assert not bench.neighbours.ask_again() and bench.take() == []
+
+
 def test_a_network_without_a_physical_port_is_unreachable_at_once():
     bench = Bench()
     bench.neighbours.take_unknown(bench.packet("10.3.0.9", 3))
