@@ -1,5 +1,5 @@
 # make run   the main job: a controller, a real Open vSwitch bridge and two endpoints that ping, until Ctrl-C
-# make test  all tests but the long ones, in as many processes as JOBS says (2); up to 5 that fail are tried again alone
+# make test  all tests but the long ones, in as many processes as JOBS says (3: tests often wait); up to 5 that fail are tried again alone
 # make check format, lint, types, spelling, layers
 # make soak  the long tests
 # make bench the benchmark table
@@ -10,7 +10,7 @@ PYTHON ?= python3
 export PYTHON
 export VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(subst /,-,$(patsubst /%,%,$(PYTHON))))
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: run test check format soak bench docs clean
 

@@ -83,6 +83,8 @@ def repaired(lab, ends, host="hv2"):
 
 
 def assert_nothing_lost(ping):
+    """Nothing was lost up to a second after the repair."""
+    time.sleep(1)
     result = ping.stop()
     assert result.sent > 10
     assert result.lost == 0
