@@ -83,3 +83,20 @@ class NotifierSuite:
             assert seen == []
 
         self.run(test)
+
+    def test_who_has_heard_of_a_read_has_heard_of_all_that_it_saw(self):
+        async def test(container, one, other):
+            mine, _ = await self.listen(container, one)
+            theirs, seen = await self.listen(container, other)
+            if not theirs.ordered:
+                return
+            _, cache = await other.mgetwithcache(("a", "b"), cache=(await other.mgetwithcache(("a",)))[1])
+            assert await theirs.heard(cache.mark)
+            for turn in range(30):
+                await self.commit(one, mine, ("ab"[turn % 2], "c"), turn)
+                values, cache = await other.mgetwithcache(("a", "b"), cache=cache)
+                assert values[turn % 2] == turn
+                assert await theirs.heard(cache.mark)
+                assert len(seen) == turn + 1
+
+        self.run(test, 2)

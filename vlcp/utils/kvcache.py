@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable
+from typing import Any, Callable, Dict, Iterable, Optional
 
 
 class KVCache:
-    """Values by key; :meth:`gc` keeps only the keys that are still wanted."""
+    """Values by key; :meth:`gc` keeps only the keys that are still wanted.
+
+    :ivar mark: name of the last read with this cache, for :meth:`vlcp.utils.notifier.Notifier.heard`; None when the store
+        gives it none
+    """
 
     def __init__(self) -> None:
+        self.mark: Optional[str] = None
         self._values: Dict[Any, Any] = {}
 
     def get(self, key: Any, default: Any = None) -> Any:

@@ -56,8 +56,8 @@ class Notifier:
     """
 
     ordered = False
-    """Whether a change is always notified before any read returns it. Reads of single keys can then be
-    combined with what is known of other keys."""
+    """Whether a change is always notified before any read returns it, or before :meth:`heard` returns for that read. Reads of
+    single keys can then be combined with what is known of other keys."""
 
     def __init__(self, scheduler: Any) -> None:
         self.scheduler = scheduler
@@ -91,6 +91,14 @@ class Notifier:
         :param keys: changed keys
         :param extrainfo: version of each key, or None
         """
+
+    async def heard(self, mark: Optional[str]) -> bool:
+        """Wait until all changes have been notified that a read has seen.
+
+        :param mark: ``cache.mark`` after the read
+        :return: False when it is not known whether some are still to come
+        """
+        return True
 
     def notification_matcher(self, fromself: Optional[bool] = None) -> Any:
         """Return the matcher of this notifier's :class:`UpdateNotification` events.

@@ -240,6 +240,10 @@ class RedisClient(RedisClientBase):
         """
         await self._unsubscribe(container, "psubscribe", keys)
 
+    def is_subscribed(self) -> bool:
+        """Return whether the connection of the subscriptions is up."""
+        return getattr(self._subscribed, "redis_ready", False)
+
     def subscribe_state_matcher(self, container: Any, connected: bool = True) -> Any:
         """Return a matcher for events that tell of the subscriptions' connection; it is not to be awaited itself.
 

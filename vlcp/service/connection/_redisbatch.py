@@ -28,15 +28,18 @@ def evaluate(
     first: int,
     codec: Codec,
     announcer: Optional[Announcer],
+    known: Callable[[Sequence[str]], Optional[Data]] = lambda keys: None,
 ) -> Evaluation:
     """Run the updaters one after another, each on what the former ones leave.
 
     The result or the exception of each is set on the update itself; one that fails writes nothing.
 
-    :param present: stored bytes of all keys of the updates
+    :param present: stored bytes of all keys of the updates; those that are needed besides are added
     :param decode: returns the value of a key and its bytes, which must not be changed
     :param first: time stamp of the first update; each later one has a later one
     :param announcer: None publishes nothing
+    :param known: returns stored bytes of keys if they are known, else None. An updater that raises an exception with an
+        attribute ``wanted_keys`` runs again with these keys, too, when they are
     """
     values: Dict[str, Any] = {}
     data: Data = {}
@@ -45,7 +48,7 @@ def evaluate(
     for update in updates:
         update.error = None
         try:
-            written, encoded = _evaluate_one(update, present, values, decode, now, codec)
+            written, encoded = _evaluate_until_known(update, present, values, decode, now, codec, known)
         except Exception as error:
             update.error = error
             continue
@@ -60,6 +63,27 @@ def evaluate(
 def lifetime(timeout: Optional[float]) -> Optional[int]:
     """Return for how many ms values with a time-out live; 0 not at all, None for ever."""
     return None if timeout is None else max(int(timeout * 1000), 0)
+
+
+def _evaluate_until_known(
+    update: Update,
+    present: Data,
+    values: Dict[str, Any],
+    decode: Callable[..., Any],
+    now: int,
+    codec: Codec,
+    known: Callable[[Sequence[str]], Optional[Data]],
+) -> Tuple[Dict[str, Any], Data]:
+    while True:
+        try:
+            return _evaluate_one(update, present, values, decode, now, codec)
+        except Exception as error:
+            wanted = [key for key in getattr(error, "wanted_keys", ()) if key not in update.keys]
+            found = known([key for key in wanted if key not in present]) if wanted else None
+            if found is None:
+                raise
+            present.update(found)
+            update.keys += tuple(wanted)
 
 
 def _evaluate_one(

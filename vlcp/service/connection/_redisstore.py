@@ -14,6 +14,7 @@ from vlcp.service.connection._redisbatch import Announcer, Evaluation
 from vlcp.service.connection._redisscripts import MARK, Data, Snapshot
 from vlcp.service.connection._redistransaction import PASSING, PAUSE, carry_out
 from vlcp.service.connection._storagecalls import PATIENCE, patience_left
+from vlcp.utils.dataobject import UniqueKeyReference
 from vlcp.utils.exceptions import StorageUnavailableException
 from vlcp.utils.redisclient import RedisConnectionDown
 
@@ -21,6 +22,7 @@ _LONGEST = 2.6
 """Seconds until a transaction is given up that reaches the server, but meets conflicts or waits for its turn."""
 _FRESH_SECONDS = 0.25
 """A server that has answered so lately is taken to answer again."""
+_INDEX_ENTRY = UniqueKeyReference._prefix + "."
 _MOST_RUNNING = 2
 _MOST_KEYS = 256
 
@@ -66,6 +68,8 @@ class Store:
     :param container: runs the transactions
     :param cache: :class:`Entry` of keys
     :param settings: the module, with ``maxretry``, ``enterseq`` and ``enterlock``
+    :ivar announcer: makes the messages that are published with a commit
+    :ivar echo: channel in which reads are told of, None for none
     """
 
     def __init__(self, client: Any, codec: Any, container: Any, cache: Any, settings: Any) -> None:
@@ -75,11 +79,13 @@ class Store:
         self.scheduler = container.scheduler
         self.settings = settings
         self.announcer: Optional[Announcer] = None
+        self.echo: Optional[str] = None
         self.marks = Marks()
         self._cache = cache
         self._ahead = 0
         self._heard = -_FRESH_SECONDS
         self._stamp = 0
+        self._reads = itertools.count(1)
         self._batches = Batches("redis", container, self._run, _MOST_RUNNING, _MOST_KEYS)
 
     @property
@@ -101,9 +107,10 @@ class Store:
         self._cache.update({key: entry})
         return entry.value
 
-    def known(self, keys: Sequence[str]) -> Optional[Data]:
+    def known(self, keys: Sequence[str], new: str = "") -> Optional[Data]:
         """Return what this process knows of keys, which may be old.
 
+        :param new: keys that begin so and are not known are taken as missing; empty for none
         :return: None if it does not know all, or has not heard of the server for a while
         """
         if time.monotonic() - self._heard > _FRESH_SECONDS:
@@ -111,10 +118,15 @@ class Store:
         found: Data = {}
         for key in keys:
             entry = self._cache.get(key)
-            if entry is None:
+            if entry is None and not (new and key.startswith(new)):
                 return None
-            found[key] = entry.data
+            found[key] = None if entry is None else entry.data
         return found
+
+    def presumed(self, keys: Sequence[str]) -> Optional[Data]:
+        """Return what is probably under keys that a transaction wants besides: an index entry that nobody has seen is a new
+        one. The commit finds out if it is not."""
+        return self.known(keys, _INDEX_ENTRY)
 
     def remember(self, evaluation: Evaluation) -> None:
         """Keep what was written just now, so that it need not be read again."""
@@ -150,6 +162,18 @@ class Store:
         self._stamp = max(self._stamp, last)
 
     # Calls
+
+    async def read(self, keys: Sequence[str], told: bool) -> Tuple[List[Optional[bytes]], Optional[str]]:
+        """Return the stored bytes of keys, and the name under which the read has been told of in the channel :attr:`echo`. Who
+        has got that message has got those of all commits that the read has seen.
+
+        :param told: False tells nobody
+        :raises StorageUnavailableException: the server does not answer
+        """
+        if not told or self.echo is None:
+            return (await self.ask(("MGET", *keys)))[0], None
+        mark = str(next(self._reads))
+        return (await self.ask(("MGET", *keys), ("PUBLISH", self.echo, mark)))[0], mark
 
     async def write(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Optional[float]) -> Any:
         """Carry out one transaction; see ``updateallwithtime`` in :mod:`vlcp.service.kvdb.storage`."""

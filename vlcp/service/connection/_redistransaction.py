@@ -88,8 +88,10 @@ class Transaction:
             # From here to the sending of the commit nobody else runs, so none of them is given up in between.
             updates = self._live()
             present, verified, snapshot = (known or {}, False, None) if snapshot is None else (snapshot.data, True, None)
-            evaluation = evaluate(updates, present, store.value, store.stamp(), store.codec, store.announcer)
+            evaluation = evaluate(updates, present, store.value, store.stamp(), store.codec, store.announcer, store.presumed)
             store.stamped(evaluation.writes.last)
+            verified = verified and len(present) == len(self._keys)
+            self._keys = tuple(present)
             known = None
             if evaluation.writes.data:
                 snapshot = await self._commit(updates, evaluation)

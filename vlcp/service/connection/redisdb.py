@@ -63,7 +63,7 @@ class RedisDB(StorageCalls, TcpServerBase):
     "Number of values that are kept in memory"
 
     def __init__(self, server: Any) -> None:
-        self._announcers: Dict[str, Tuple[Optional[Announcer], Optional[Callable[[], Any]]]] = {}
+        self._announcers: Dict[str, Tuple[Optional[Announcer], Optional[Callable[[], Any]], Optional[str]]] = {}
         super().__init__(server, Redis)
         self.create_api(api(self.getclient), *self.storage_apis())
 
@@ -96,24 +96,32 @@ class RedisDB(StorageCalls, TcpServerBase):
             raise ValueError(f"{self.configkey}: no virtual host {vhost!r}")
         return found[0].store
 
-    def set_announcer(self, vhost: str, announcer: Optional[Announcer], moved: Optional[Callable[[], Any]] = None) -> None:
+    def set_announcer(
+        self,
+        vhost: str,
+        announcer: Optional[Announcer],
+        moved: Optional[Callable[[], Any]] = None,
+        echo: Optional[str] = None,
+    ) -> None:
         """Publish messages together with each commit: they are sent if and only if it is carried out.
 
         :param announcer: called with (key, time of creation, number of writes) of each written key, returns pairs of
             channel and message; None for none
         :param moved: async function to be called when the configuration was changed and the virtual host has a new client
+        :param echo: channel in which ``mgetwithcache`` publishes ``cache.mark`` after each read with a cache; None for none
         """
-        self._announcers[vhost] = (announcer, moved)
-        self.store(vhost).announcer = announcer
+        self._announcers[vhost] = (announcer, moved, echo)
+        store = self.store(vhost)
+        store.announcer, store.echo = announcer, echo
 
     async def updateconfig(self) -> None:
         """Read the configuration again; clients whose settings changed are replaced. See the base for exceptions."""
         before = {vhost: self._selected(vhost)[:1] for vhost in self._announcers}
         await super().updateconfig()
-        for vhost, (announcer, moved) in tuple(self._announcers.items()):
+        for vhost, (announcer, moved, echo) in tuple(self._announcers.items()):
             present = self._selected(vhost)[:1]
             if present and present != before[vhost]:
-                present[0].store.announcer = announcer
+                present[0].store.announcer, present[0].store.echo = announcer, echo
                 if moved is not None:
                     await moved()
 
@@ -150,11 +158,12 @@ class RedisDB(StorageCalls, TcpServerBase):
         :raises StorageUnavailableException: the server does not answer
         :raises StoredValueError: a value cannot be decoded
         """
+        told = cache is not None
         kept = KVCache() if cache is None else cache
         store, names = self.store(vhost), tuple(keys)
         if not names:
             return [], kept
-        (stored,) = await store.ask(("MGET", *names))
+        stored, kept.mark = await store.read(names, told)
         values = []
         for key, data in zip(names, stored):
             entry = kept.get(key)

@@ -28,13 +28,15 @@ class Transaction(NamedTuple):
 
 
 class _Unfinished(Exception):
-    """Leaves the store's transaction without writing; carries what the try needs first."""
+    """Leaves the store's transaction without writing; carries what the try needs first. A store that knows the values of
+    ``wanted_keys`` goes on with them."""
 
     needs_no_check = True
 
     def __init__(self, outcome: Any) -> None:
         super().__init__(outcome)
         self.outcome = outcome
+        self.wanted_keys = sorted(outcome.keys) if isinstance(outcome, Missing) else ()
 
 
 class _Updater:

@@ -64,15 +64,15 @@ class UpdateRoutine:
     """The mirror of one process.
 
     :param container: runs the routine
-    :param storage: name of the module that keeps the values
+    :param shared: other programs write too, which may notify later than our own do
     """
 
-    def __init__(self, container: Any, storage: str = "kvstorage") -> None:
+    def __init__(self, container: Any, shared: bool = False) -> None:
         self.container = container
         self.scheduler = container.scheduler
         self.mirror = Mirror()
         self.watches = Watches()
-        self._storage = storage
+        self._shared = shared
         self._notifier: Any = None
         self._managed: Dict[str, ReferenceObject] = {}
         self._requests: List[Request] = []
@@ -94,7 +94,7 @@ class UpdateRoutine:
     async def start(self, notifier: Any) -> None:
         """Begin to follow the database."""
         self._notifier = notifier
-        self.mirror = Mirror(notifier.ordered)
+        self.mirror = Mirror(notifier.ordered and not self._shared)
         notifier.add_callback(self._notified)
         await notifier.start(self.container)
         self._routines = [
@@ -222,6 +222,9 @@ class UpdateRoutine:
             self._dirty = {key: version for key, version in {**taken, **self._dirty}.items() if key in self.mirror}
             await self._unavailable(error)
             return False
+        if self.mirror.ordered and not self.mirror.is_all(wanted) and not await self._notifier.heard(self._cache.mark):
+            self._dirty.update(dict.fromkeys(self.mirror))
+            return False
         if self._unreachable:
             self._unreachable = False
             _logger.info("objectdb: the store can be read again")
@@ -234,7 +237,7 @@ class UpdateRoutine:
             asked = [key for key in keys if key not in bad]
             try:
                 params = {"keys": tuple(asked), "cache": self._cache}
-                values, self._cache = await call_api(self.container, self._storage, "mgetwithcache", params)
+                values, self._cache = await call_api(self.container, "kvstorage", "mgetwithcache", params)
             except StoredValueError as error:
                 if error.key in bad:
                     raise

@@ -56,7 +56,7 @@ class ObjectDB(Module):
     def __init__(self, server: Any) -> None:
         super().__init__(server)
         self.apiroutine = RoutineContainer(self.scheduler)
-        self._update = UpdateRoutine(self.apiroutine)
+        self._update = UpdateRoutine(self.apiroutine, self.sharedwithv2)
         self._committer = Committer(self.apiroutine, self._update, self.debuggingupdater or self.runtwice, self.sharedwithv2)
         self.create_api(
             api(self.mget, self.apiroutine),

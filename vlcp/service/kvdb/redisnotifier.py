@@ -10,11 +10,12 @@ import itertools
 import logging
 import uuid
 import zlib
-from collections import OrderedDict
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections import OrderedDict, deque
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple
 
 from vlcp.config import defaultconfig
 from vlcp.event.event import M_
+from vlcp.event.future import Future
 from vlcp.server.module import Module, api, depend, proxy
 from vlcp.service.connection.redisdb import RedisDB
 from vlcp.utils.exceptions import StorageUnavailableException
@@ -29,6 +30,8 @@ _logger = logging.getLogger(__name__)
 _PATIENCE = 2.5
 _MOST_ANNOUNCED = 10000
 _LONGEST_MESSAGE = 16 * 1024 * 1024
+_MOST_MARKS = 256
+"""So many reads are remembered whose messages have come; each listener waits only for those of its own user."""
 
 
 def decode_notification(value: Any, origin: str) -> Notification:
@@ -57,6 +60,8 @@ class _Listener(Notifier):
     :param module: :class:`RedisNotifier`
     """
 
+    ordered = True
+
     def __init__(self, module: RedisNotifier) -> None:
         super().__init__(module.scheduler)
         self._module = module
@@ -67,11 +72,13 @@ class _Listener(Notifier):
         self._starting = True
         self._session = -1
         self._serial = itertools.count(1)
+        self._marks: Deque[str] = deque(maxlen=_MOST_MARKS)
+        self._awaited: Dict[str, Future] = {}
 
     async def start(self, container: Any) -> None:
         """Begin to receive, as soon as the server can be reached."""
         client, public = self._client, self._module.prefix
-        client.request_subscription(container, public)
+        client.request_subscription(container, public, self._module.echo)
         self._routine = self._module.apiroutine.subroutine(self._receive(), False, daemon=True)
         self._module.listeners.add(self)
         try:
@@ -89,14 +96,16 @@ class _Listener(Notifier):
         self._routine.close()
         self._routine = None
         self._module.listeners.discard(self)
-        await self._client.unsubscribe(container, self._module.prefix, *map(self._module.channel, self._keys))
+        self._forget_marks()
+        await self._client.unsubscribe(container, *self._module.common, *map(self._module.channel, self._keys))
         self._keys.clear()
 
     def move(self, client: Any) -> None:
         """Receive from another client; everything is to be read again when it is connected."""
         module = self._module
         self._client, self._session = client, -1
-        client.request_subscription(module.apiroutine, module.prefix, *map(module.channel, self._keys))
+        self._forget_marks()
+        client.request_subscription(module.apiroutine, *module.common, *map(module.channel, self._keys))
         self._routine.close()
         self._routine = module.apiroutine.subroutine(self._receive(), False, daemon=True)
 
@@ -128,6 +137,33 @@ class _Listener(Notifier):
         """Tell every process that ``keys`` changed, but for what was told together with the commit."""
         await self._module.publish(keys, extrainfo)
 
+    async def heard(self, mark: Optional[str]) -> bool:
+        """Wait for the message that was published after a read: those of the commits before it have come, too."""
+        if mark is None or mark in self._marks:
+            return mark is not None
+        if not self._client.is_subscribed():
+            return False
+        awaited = self._awaited[mark] = Future(self.scheduler)
+        try:
+            timed_out, come = await self._module.apiroutine.execute_with_timeout(_PATIENCE, awaited.wait())
+        finally:
+            del self._awaited[mark]
+        return not timed_out and come
+
+    def _mark(self, mark: str) -> None:
+        awaited = self._awaited.get(mark)
+        if awaited is None:
+            self._marks.append(mark)
+        elif not awaited.done():
+            awaited.set_result(True)
+
+    def _forget_marks(self) -> None:
+        """Messages may have been missed."""
+        self._marks.clear()
+        for awaited in self._awaited.values():
+            if not awaited.done():
+                awaited.set_result(False)
+
     async def _receive(self) -> None:
         client, container = self._client, self._module.apiroutine
         connection = client.subscribe_connection(container)
@@ -142,11 +178,15 @@ class _Listener(Notifier):
 
     def _restored(self) -> None:
         _logger.info("redisnotifier: subscribed again, changes may have been missed")
+        self._forget_marks()
         transactid = "restored-%x" % (next(self._serial),)
         self.deliver(Notification(transactid, (), None, UpdateNotification.RESTORED, False))
 
     def _take(self, channel: str, message: bytes) -> None:
         """Pass a message on; copies of one message arrive back to back."""
+        if channel == self._module.echo:
+            self._mark(message.decode("ascii", "replace"))
+            return
         if not channel.startswith(self._module.prefix) or message == self._last[1]:
             return
         try:
@@ -184,6 +224,8 @@ class RedisNotifier(Module):
         self._origin = uuid.uuid1().hex
         self._serial = itertools.count(1)
         self._announced: OrderedDict = OrderedDict()
+        self.echo = self.prefix + self._origin
+        self.common = (self.prefix, self.echo)
         self.create_api(api(self.createnotifier))
 
     async def load(self, container: Any) -> None:
@@ -191,7 +233,7 @@ class RedisNotifier(Module):
         database = self.redisdb or self.server.moduleloader.getModuleByName(RedisDB.get_service_name())
         self.redisdb = database
         self.client, self._encode, self._decode = database.getclient(self.vhostbind)
-        database.set_announcer(self.vhostbind, self._announce, self._move)
+        database.set_announcer(self.vhostbind, self._announce, self._move, self.echo)
         await super().load(container)
 
     async def unload(self, container: Any, force: bool = False) -> None:

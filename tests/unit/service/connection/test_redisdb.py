@@ -13,7 +13,7 @@ from support.redisserver import RedisServer, flush
 from support.redisstores import command, run_stores
 
 from vlcp.service.connection.redisdb import RedisDB
-from vlcp.utils.dataobject import ReferenceObject
+from vlcp.utils.dataobject import ReferenceObject, UniqueKeyReference
 from vlcp.utils.jsonencoder import StoredValueError
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalPort
 from vlcp.utils.notifier import UpdateNotification
@@ -241,3 +241,56 @@ def test_a_changed_configuration_takes_effect_and_old_connections_end(server, tm
 
         run_stores(test, server.url)
         assert (command(server, "GET", "k"), command(second, "GET", "k")) == (zlib.compress(b"1", 1), zlib.compress(b"2", 1))
+
+
+def test_whether_messages_have_come_is_not_claimed_while_they_may_be_lost(server, peer):
+    async def test(container, store):
+        notifier = store.createnotifier()
+        await notifier.start(container)
+        await notifier.add_listen("k")
+        _, cache = await store.mgetwithcache(("k",))
+        assert cache.mark is None and not await notifier.heard(cache.mark)
+        _, cache = await store.mgetwithcache(("k",), cache=cache)
+        assert await notifier.heard(cache.mark)
+        peer.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        begin = container.scheduler.current_time
+        assert not await notifier.heard("never published")
+        assert container.scheduler.current_time - begin < 2
+
+    run_stores(test, server.url)
+
+
+def test_an_updater_that_wants_keys_that_are_known_or_new_index_entries_has_them_in_the_same_transaction(server, peer):
+    entry = UniqueKeyReference.default_key("prefix", "index", "value")
+
+    class Wanted(Exception):
+        needs_no_check = True
+
+        def __init__(self, *keys):
+            self.wanted_keys = keys
+
+    runs = []
+
+    def updater(keys, values, timestamp):
+        runs.append(keys)
+        if "b" not in keys:
+            raise Wanted("b", entry)
+        found = dict(zip(keys, values))
+        return ("a", entry), ([found["a"], found["b"], found[entry]], "taken")
+
+    async def test(container, store):
+        await store.mset((("a", 1), ("b", 2)))
+        await store.updateallwithtime(("a",), updater)
+        assert runs == [("a",), ("a", "b", entry)]
+        assert await store.mget(("a", entry)) == [[1, 2, None], "taken"]
+        peer.set("b", zlib.compress(b"3"))
+        peer.set(entry, zlib.compress(b'"of another"'))
+        await store.updateallwithtime(("a",), updater)
+        assert await store.get("a") == [[1, 2, None], 3, "of another"]
+        with pytest.raises(Wanted):
+            await store.updateallwithtime(("a",), lambda keys, values, timestamp: raise_wanted("c"))
+
+    def raise_wanted(key):
+        raise Wanted(key)
+
+    run_stores(test, server.url)

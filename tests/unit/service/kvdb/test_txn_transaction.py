@@ -113,6 +113,20 @@ def test_a_walker_that_misses_keys_is_missing_them_all():
     assert attempt(walker, {}) == Missing({"a", "b", "c"})
 
 
+def test_what_a_walker_has_written_before_it_misses_keys_tells_which_index_entries_it_will_need():
+    def walker(walk, write):
+        card = Card.create_instance("1")
+        card.number, card.color = 7, "red"
+        write(card.getkey(), card)
+        walk("a")
+
+    key = Card.default_key("1")
+    outcome = run_transaction(lambda values, now: attempt(walker, values), (), (), 1)
+    assert outcome == Missing({"a", key, number_key(7), color_key("red")})
+    outcome = run_transaction(lambda values, now: attempt(walker, values), (key, number_key(7)), (None, None), 1)
+    assert outcome == Missing({"a", color_key("red")})
+
+
 def test_exceptions_while_keys_are_missing_are_not_the_walkers_last_word():
     def walker(walk, write):
         try:

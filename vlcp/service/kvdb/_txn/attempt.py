@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, NamedTuple, Sequence, Set, Union
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence, Set, Union
 
 from vlcp.utils.exceptions import AsyncTransactionLockException, WalkKeyNotRetrieved
 from vlcp.utils.growing import attach
@@ -16,9 +16,10 @@ class Done(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """The transaction needs the values of further ``keys``."""
+    """The transaction needs the values of further ``keys``; up to there it has written ``writes``."""
 
     keys: Set[str]
+    writes: Mapping[str, Any] = {}
 
 
 class Restart(NamedTuple):
@@ -69,19 +70,18 @@ def attempt(walker: Callable[..., Any], snapshot: Dict[str, Any], *timestamp: in
     :raises Exception: what the walker raises, when it misses nothing
     """
     overlay = Overlay(snapshot)
+    missing = Missing(overlay.missing, overlay.writes)
     try:
         result = walker(overlay.walk, overlay.write, *timestamp)
     except WalkKeyNotRetrieved as error:
-        return Missing(overlay.missing or set(error.args[:1]))
+        return missing if overlay.missing else Missing(set(error.args[:1]), overlay.writes)
     except AsyncTransactionLockException as error:
-        return Missing(overlay.missing) if overlay.missing else Restart(error.info)
+        return missing if overlay.missing else Restart(error.info)
     except Exception:
         if overlay.missing:
-            return Missing(overlay.missing)
+            return missing
         raise
-    if overlay.missing:
-        return Missing(overlay.missing)
-    return Done(overlay.writes, result)
+    return missing if overlay.missing else Done(overlay.writes, result)
 
 
 def run_updater(updater: Callable[..., Any], keys: Sequence[str], snapshot: Dict[str, Any], *timestamp: int) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from vlcp.service.kvdb._txn.attempt import Body, Done, Missing, Restart
 from vlcp.service.kvdb._txn.mirror import version_of
@@ -166,6 +166,15 @@ def _prefetch(state: _Writes, new: Dict[str, Entries]) -> None:
                     state.known(will.get(entry) or was[entry])
 
 
+def _foreseen(writes: Mapping[str, Any], snapshot: Mapping[str, Any], before: Mapping[str, Before]) -> Set[str]:
+    """Return what :func:`with_indexes` will miss of the objects that a transaction has written before it missed other keys."""
+    found = set(writes)
+    for key, value in writes.items():
+        now, old = entries_of(value), before.get(key, _NOTHING)
+        found.update(now.unique.keys() ^ old.unique.keys(), now.multi.keys() ^ old.multi.keys())
+    return found.difference(snapshot)
+
+
 def _claims(new: Dict[str, Entries]) -> Dict[str, str]:
     claims: Dict[str, str] = {}
     for key, now in new.items():
@@ -300,7 +309,9 @@ def run_transaction(
                 value.setkey(key)
             before[key] = describe(value)
     outcome = body(snapshot, timestamp)
-    if not isinstance(outcome, Done):
+    if isinstance(outcome, Missing):
+        return Missing(outcome.keys | _foreseen(outcome.writes, snapshot, before))
+    if isinstance(outcome, Restart):
         return outcome
     writes = with_indexes(snapshot, before, outcome.writes, shared)
     if isinstance(writes, Missing):

@@ -90,6 +90,10 @@ class Mirror:
         """
         return self._entries[key].value
 
+    def is_all(self, keys: Set[str]) -> bool:
+        """Tell whether ``keys`` are all that is in the mirror, or more."""
+        return len(keys) >= len(self._entries) and self._entries.keys() <= keys
+
     def has(self, key: str, value: Any) -> bool:
         """Tell whether this very object is the last known value of ``key``."""
         entry = self._entries.get(key)
