@@ -25,11 +25,12 @@ def thing(**attributes):
 
 
 def settings(port=(), network=(), subnet=(), defaults=DEFAULTS):
+    above = thing(**{"mtu": 1450, **dict(network)}), thing(**{"cidr": "192.168.1.0/24", "gateway": "192.168.1.1", **dict(subnet)})
     return server.port_settings(
         thing(**{"mac_address": "02:00:00:00:00:01", "ip_address": "192.168.1.2", **dict(port)}),
-        thing(**{"mtu": 1450, **dict(network)}),
-        thing(**{"cidr": "192.168.1.0/24", "gateway": "192.168.1.1", **dict(subnet)}),
+        above[1],
         defaults,
+        lambda: server.common_options(*above, defaults),
     )
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import logging
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
+from weakref import WeakKeyDictionary
 
 from vlcp.event.event import Event, withIndices
 from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import call_api
 from vlcp.utils.dataobject import DataObjectUpdateEvent
 from vlcp.utils.exceptions import StorageUnavailableException
+
+_logger = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
 
@@ -45,6 +48,46 @@ class _Walked:
         return self.walker(key, value, walk, record)
 
 
+class _Listeners(RoutineContainer):
+    """Tells the updaters of a scheduler which objects change: one routine for all of them."""
+
+    def __init__(self, scheduler: Any) -> None:
+        super().__init__(scheduler)
+        self._updaters: Dict[FlowUpdater, None] = {}
+        self._routine: Any = None
+
+    def add(self, updater: FlowUpdater) -> None:
+        self._updaters[updater] = None
+        if self._routine is None:
+            self._routine = self.subroutine(self._listen(), False, daemon=True)
+
+    def remove(self, updater: FlowUpdater) -> None:
+        self._updaters.pop(updater, None)
+        if not self._updaters and self._routine is not None:
+            _listeners.pop(self.scheduler, None)
+            self.terminate(self._routine)
+
+    async def _listen(self) -> None:
+        updates = DataObjectUpdateEvent.createMatcher()
+        while True:
+            event = await updates
+            for updater in list(self._updaters):
+                try:
+                    updater.hear(event.key)
+                except Exception:
+                    _logger.exception("%r does not hear of a change of %s", updater, event.key)
+
+
+_listeners: WeakKeyDictionary[Any, _Listeners] = WeakKeyDictionary()
+
+
+def _listeners_of(scheduler: Any) -> _Listeners:
+    found = _listeners.get(scheduler)
+    if found is None:
+        found = _listeners[scheduler] = _Listeners(scheduler)
+    return found
+
+
 class FlowUpdater(RoutineContainer):
     """Keeps the flows of one switch in step with data objects: a base class for modules.
 
@@ -67,7 +110,7 @@ class FlowUpdater(RoutineContainer):
         self._initialkeys: Sequence[str] = tuple(initialkeys)
         self._walkerdict: Dict[str, Callable[..., Any]] = {}
         self._requestid = (type(self).__name__, id(self)) if requestid is None else requestid
-        self._logger = logger or logging.getLogger(__name__)
+        self._logger = logger or _logger
         self._walked: Dict[str, _Walked] = {}
         self._users: Dict[str, Set[str]] = {}
         self._values: Dict[str, Any] = {}
@@ -106,6 +149,12 @@ class FlowUpdater(RoutineContainer):
     def hear_change(self) -> None:
         """Called at once when an object that a walker has saved changes in the database."""
 
+    async def before_update(self) -> None:
+        """Called before each update; what changes until it returns belongs to that update."""
+
+    def after_update(self) -> None:
+        """Called after each update, also one that has failed."""
+
     async def restart_walk(self) -> None:
         """Run all walkers again."""
         self._restart = True
@@ -117,6 +166,21 @@ class FlowUpdater(RoutineContainer):
         A key whose walker is another one now needs :meth:`restart_walk`."""
         self._walkers_changed = True
         self._notify(FlowUpdaterNotification.STARTWALK)
+
+    @property
+    def notified(self) -> bool:
+        """True when another update follows at once."""
+        return self._notified
+
+    async def walk_now(self) -> Set[str]:
+        """Take a changed ``self._walkerdict`` within :meth:`updateflow`, as :meth:`refresh_walkers` does later.
+
+        :return: keys of the objects that have come or gone with it
+        :raises Exception: as ``objectdb/walk``
+        """
+        self._walkers_changed = True
+        added, removed, _ = _differences(await self._walk(set(), False), set(), False)
+        return {*added, *removed}
 
     def walked_all(self) -> bool:
         """True when every walker has run."""
@@ -157,18 +221,23 @@ class FlowUpdater(RoutineContainer):
 
     async def main(self) -> None:
         """Main coroutine"""
-        self.start_helper(self._collect())
+        listeners = _listeners_of(self.scheduler)
+        listeners.add(self)
         wakened = FlowUpdaterNotification.createMatcher(self)
         try:
             while True:
                 # All changes of one turn of the scheduler become one update.
                 await self.do_events()
+                await self.before_update()
                 self._notified = False
-                if not await self._round():
+                done = await self._round()
+                self.after_update()
+                if not done:
                     await self.wait_with_timeout(_RETRY_S)
                 elif not self._notified:
                     await wakened
         finally:
+            listeners.remove(self)
             for helper in list(self._helpers.values()):
                 self.terminate(helper)
             await self._unwatch_all()
@@ -193,15 +262,15 @@ class FlowUpdater(RoutineContainer):
             return False
         return True
 
-    async def _collect(self) -> None:
-        """Remember which objects change, at any time."""
-        updates = DataObjectUpdateEvent.createMatcher()
-        while True:
-            event = await updates
-            self._touched.add(event.key)
-            if event.key in self._users:
-                self.hear_change()
-                self._notify(FlowUpdaterNotification.DATAUPDATED)
+    def hear(self, key: str) -> None:
+        """Remember that an object changes; called at any time.
+
+        :param key: of any object
+        """
+        self._touched.add(key)
+        if key in self._users:
+            self.hear_change()
+            self._notify(FlowUpdaterNotification.DATAUPDATED)
 
     async def _update(self, touched: Set[str], forced: Dict[str, Any], restart: bool, due: bool) -> None:
         found = await self._walk(touched, restart)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from vlcp.service.sdn._flows.fields import parse_mac
 from vlcp.utils import dhcp
@@ -34,6 +34,9 @@ class Defaults(NamedTuple):
     t2_s: Optional[int] = None
 
 
+Options = Dict[int, bytes]
+
+
 class PortSettings(NamedTuple):
     """What the client on a logical port gets; ``options`` are (tag, bytes), without the message type."""
 
@@ -56,12 +59,19 @@ class Request(NamedTuple):
     options: Dict[int, bytes]
 
 
-def port_settings(port: Any, network: Any, subnet: Any, defaults: Defaults) -> Optional[PortSettings]:
+def common_options(network: Any, subnet: Any, defaults: Defaults) -> Options:
+    """Return the options that all ports of a subnet have; parameters and errors as for :func:`port_settings`."""
+    return _merged(({_LEASE: defaults.lease_s},), _common(network), (_subnet_options(subnet),), _common(subnet))
+
+
+def port_settings(
+    port: Any, subnet: Any, defaults: Defaults, common: Callable[[], Mapping[int, bytes]]
+) -> Optional[PortSettings]:
     """Return what a port's client gets; None when the port is not served.
 
     :param port: logical port; without subnet, ``ip_address`` or ``mac_address`` it is not served
-    :param network: its logical network
     :param subnet: its subnet, None without one; its ``dhcp_enabled`` False means that it is not served
+    :param common: returns the :func:`common_options` of its network and subnet
     :raises ValueError: an address in the objects is none
     """
     ip, mac = getattr(port, "ip_address", None), getattr(port, "mac_address", None)
@@ -69,13 +79,8 @@ def port_settings(port: Any, network: Any, subnet: Any, defaults: Defaults) -> O
         return None
     server = getattr(subnet, "dhcp_server", None)
     server_ip = defaults.server_ip if server is None else parse_ip4_address(server)
-    options = _merged(
-        ({_LEASE: defaults.lease_s},),
-        _common(network),
-        (_subnet_options(subnet),),
-        _common(subnet),
-        (_present(port, {12: "hostname"}), _extra(port)),
-    )
+    options = dict(common())
+    _add_layer(options, (_present(port, {12: "hostname"}), _extra(port)))
     options[_SERVER] = server_ip.to_bytes(4, "big")
     _add_renewal(options, defaults)
     return PortSettings(parse_mac(mac), parse_ip4_address(ip), server_ip, defaults.server_mac, tuple(options.items()))
@@ -119,18 +124,24 @@ def _subnet_options(subnet: Any) -> Dict[int, Any]:
     return options
 
 
-def _merged(*layers: Iterable[Any]) -> Dict[int, bytes]:
+def _merged(*layers: Iterable[Any]) -> Options:
     """Return options as bytes; later ones replace earlier ones, None removes one."""
-    options: Dict[int, bytes] = {}
+    options: Options = {}
     for first, layer in enumerate(layers):
-        for values in layer:
-            if first == 0:
-                values = {tag: "infinite" if value is None else value for tag, value in values.items()}
-            for tag, option in dhcp.create_dhcp_options(values, ignoreError=True, generateNone=True).items():
-                options.pop(tag, None)
-                if option is not None:
-                    options[tag] = dhcp.value_of(option)[1]
+        if first == 0:
+            layer = [{tag: "infinite" if value is None else value for tag, value in values.items()} for values in layer]
+        _add_layer(options, layer)
     return options
+
+
+def _add_layer(options: Options, layer: Iterable[Any]) -> None:
+    for values in layer:
+        if not values:
+            continue
+        for tag, option in dhcp.create_dhcp_options(values, ignoreError=True, generateNone=True).items():
+            options.pop(tag, None)
+            if option is not None:
+                options[tag] = dhcp.value_of(option)[1]
 
 
 def _add_renewal(options: Dict[int, bytes], defaults: Defaults) -> None:

@@ -6,7 +6,7 @@ too: the walker runs again when it appears.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Hashable, List, Optional, Tuple
+from typing import Any, Callable, Hashable, List, Optional, Set, Tuple
 
 from vlcp.service.sdn._flows.fields import parse_mac
 from vlcp.service.sdn._flows.view import NetRecord, PortRecord
@@ -78,21 +78,28 @@ def walk_reach(key: str, value: Any, walk: Walk, save: Save) -> None:
     save(key)
     waiting: List[Any] = [] if value is None else [reference.getkey() for reference in value.subnets.dataset()]
     seen = set(waiting)
+    routers: Set[str] = set()
     while waiting:
-        for other in _neighbours(waiting.pop(), walk, save):
+        for other in _neighbours(waiting.pop(), routers, walk, save):
             if other not in seen:
                 seen.add(other)
                 waiting.append(other)
 
 
-def _neighbours(subnet_key: str, walk: Walk, save: Save) -> List[str]:
-    """Save a subnet with its network and routers; return the keys of the subnets that these routers join to it."""
+def _neighbours(subnet_key: str, seen: Set[str], walk: Walk, save: Save) -> List[str]:
+    """Save a subnet with its network and routers; return the keys of the subnets that these routers join to it.
+
+    :param seen: keys of routers that have been looked at; those of this subnet are added
+    """
     subnet = _follow(subnet_key, walk, save)
     if subnet is None:
         return []
     _follow_network(subnet, walk, save)
     found: List[str] = []
     for router_key in router_keys_of(subnet, walk, save):
+        if router_key in seen:
+            continue
+        seen.add(router_key)
         router = _follow(router_key, walk, save)
         for port_reference in router.interfaces.dataset() if router is not None else ():
             port = _follow(port_reference.getkey(), walk, save)

@@ -85,11 +85,12 @@ def create(ports: Requests) -> Callable[[Walk, Write], None]:
         _ask_for_addresses(((p.get("subnet"), p.get("ip_address")) for p in ports.values()), links)
         created = {key: _new_port(key, parameters, walk) for key, parameters in ports.items()}
         for key, port in created.items():
+            # Written first: the keys of its index entries are read together with the parts of the lists.
+            write(key, port)
+        for key, port in created.items():
             links.add(LOGICAL_PORT, port, ports[key]["logicalnetwork"])
         for key in sorted(ports, key=lambda key: "ip_address" not in ports[key]):
             _give_address(created[key], ports[key], pools)
-        for key, port in created.items():
-            write(key, port)
         links.flush()
 
     return walker

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Hashable, Iterable, Mapping, NamedTuple, Optional, Set, Tuple
 
 from vlcp.config import defaultconfig
 from vlcp.server.module import depend
 from vlcp.service.kvdb import objectdb
 from vlcp.service.sdn import arpresponder, ofpportmanager
-from vlcp.service.sdn._dhcp_reply import Defaults, PortSettings, parse_request, port_settings, reply
+from vlcp.service.sdn._dhcp_reply import Defaults, Options, PortSettings, common_options, parse_request, port_settings, reply
 from vlcp.service.sdn._dhcp_rows import REQUEST_COOKIE, NetInputs, dhcp_rows
 from vlcp.service.sdn._flows.fields import parse_mac
 from vlcp.service.sdn._flows.packets import Upload, packet_out
@@ -19,12 +19,15 @@ from vlcp.service.sdn._flows.parts import Part
 from vlcp.service.sdn._flows.spec import Row, output
 from vlcp.service.sdn._flows.updater import WalkingUpdater
 from vlcp.service.sdn._flows.view import SwitchView, ViewChange
+from vlcp.service.sdn._io_walks import version_of
 from vlcp.service.sdn._members import follow
 from vlcp.service.sdn._proxied import ProxiedModule
 from vlcp.utils.dhcp import DHCPDECLINE
 from vlcp.utils.netutils import format_ip4_address, parse_ip4_address
 
 _logger = logging.getLogger(__name__)
+
+_MOST_COMMON = 1024
 
 
 class _Served(NamedTuple):
@@ -57,6 +60,7 @@ class DHCPUpdater(WalkingUpdater):
         self._ports: Dict[str, _Served] = {}
         self._by_number: Dict[int, str] = {}
         self._servers: Dict[str, Counter] = {}
+        self._common: Dict[Hashable, Options] = {}
         self._ip_id = random.randrange(0x10000)
 
     async def main(self) -> None:
@@ -112,11 +116,26 @@ class DHCPUpdater(WalkingUpdater):
     def _settings(self, key: str, record: Any) -> Optional[PortSettings]:
         port = self._values.get(key)
         subnet = None if record.subnet is None else self._values.get(record.subnet)
+        network = self._values.get(record.network)
         try:
-            return None if port is None else port_settings(port, self._values.get(record.network), subnet, self._defaults)
+            return (
+                None
+                if port is None
+                else port_settings(port, subnet, self._defaults, lambda: self._options(record, network, subnet))
+            )
         except (ValueError, AttributeError) as error:
             _logger.error("DHCP does not serve %s: %s", key, error)
             return None
+
+    def _options(self, record: Any, network: Any, subnet: Any) -> Options:
+        """Return what the ports of a network and a subnet have in common; the same for each of them."""
+        versions = (record.network, version_of(network), record.subnet, version_of(subnet))
+        options = self._common.get(versions)
+        if options is None:
+            if len(self._common) >= _MOST_COMMON:
+                self._common.clear()
+            options = self._common[versions] = common_options(network, subnet, self._defaults)
+        return options
 
     def _net_inputs(self, view: SwitchView, key: str) -> Optional[NetInputs]:
         network = view.networks.get(key)

@@ -47,8 +47,24 @@ Pair = Tuple[str, str]
     "physicalnetworkchanged",
 )
 class DataObjectChanged(Event):
-    """The objects of a switch changed. Attribute ``current`` has four lists of (object, number): logical ports and
-    physical ports with their port numbers, logical and physical networks with their numbers on this switch."""
+    """The objects of a switch changed."""
+
+    view: SwitchView
+    values: Dict[str, Any]
+
+    @property
+    def current(self) -> Tuple[List[Tuple[Any, int]], ...]:
+        """Four lists of (object, number) as they are now: logical ports and physical ports with their port numbers, logical and
+        physical networks with their numbers on this switch."""
+        view, values = self.view, self.values
+        physical = sorted({record.physical_network for record in view.physical_ports.values()})
+        found = (
+            ((key, record.port_no) for key, record in view.ports.items()),
+            ((key, record.port_no) for key, record in view.physical_ports.items()),
+            ((key, record.net_no) for key, record in view.networks.items()),
+            ((key, number) for number, key in enumerate(physical, 1)),
+        )
+        return tuple([(values[key], number) for key, number in pairs if key in values] for pairs in found)
 
 
 class _PairState:
@@ -110,6 +126,19 @@ class IOFlowUpdater(RowUpdater):
                     state.stale = True
             self._ask_again = True
             self.request_update()
+
+    def hear_change(self) -> None:
+        """The view may change, and the other modules wait for that."""
+        super().hear_change()
+        self.switch.view_due = True
+
+    async def before_update(self) -> None:
+        """The view is due until this update has ended."""
+        self.switch.view_due = True
+
+    def after_update(self) -> None:
+        """The others need not wait any more, unless the next update follows at once."""
+        self.switch.view_due = self.notified
 
     async def update_ports(self, ports: Iterable[Any], ovsdb_ports: Iterable[Any]) -> None:
         """Take over both lists of ports as they are now.
@@ -191,14 +220,6 @@ class IOFlowUpdater(RowUpdater):
     def _tell(self, change: ViewChange) -> None:
         """Tell the other modules."""
         self.switch.view_changed()
-        view, values = self.view, self._values
-        physical = sorted({record.physical_network for record in view.physical_ports.values()})
-        current = (
-            [(values[key], record.port_no) for key, record in view.ports.items()],
-            [(values[key], record.port_no) for key, record in view.physical_ports.items()],
-            [(values[key], record.net_no) for key, record in view.networks.items()],
-            [(values[key], number) for number, key in enumerate(physical, 1) if key in values],
-        )
         connection = self._connection
         self.scheduler.emergesend(
             DataObjectChanged(
@@ -209,7 +230,8 @@ class IOFlowUpdater(RowUpdater):
                 bool(change.physical_ports),
                 bool(change.networks),
                 bool(change.physical_ports),
-                current=current,
+                view=self.view,
+                values=self._values,
             )
         )
 

@@ -48,6 +48,8 @@ from .view import SwitchView
 _logger = logging.getLogger(__name__)
 
 _BUNDLE_ATTEMPTS = 5
+_GATHERING_TURNS = 3
+"""So many turns of the scheduler the modules have to want rows for the same change, which are sent together."""
 _RETRY_S = 1.0
 _REFUSED_RETRY_S = 30.0
 _AUDIT_SLICE = 500
@@ -74,6 +76,7 @@ class SwitchSync(RoutineContainer):
     :param owners: service names of the modules that have acquired tables
     :ivar ledger: what modules want; call :meth:`wake` after changing it
     :ivar view: the objects of the switch, filled by ``ioprocessing``
+    :ivar view_due: True while ``view`` is about to change, because objects have
     :ivar numbers: numbers of its logical networks
     """
 
@@ -90,6 +93,7 @@ class SwitchSync(RoutineContainer):
         self.ledger = Ledger()
         self.ledger.expect(owners)
         self.view = SwitchView()
+        self.view_due = False
         self.numbers: Optional[Numbers] = None
         self.status = SwitchStatus()
         self.bundles = False
@@ -153,6 +157,8 @@ class SwitchSync(RoutineContainer):
                 if not taken:
                     await self._take_over()
                     taken = True
+                for _ in range(_GATHERING_TURNS):
+                    await self.do_events()
                 self._woken = False
                 await self._turn()
                 await self._wait()

@@ -20,6 +20,9 @@ from .view import NO_CHANGE, SwitchView, ViewChange
 _logger = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
+_PATIENT_TURNS = 4
+"""So many turns of the scheduler an update waits for a view that is about to change, to be one update for both."""
+_MOST_WALKS = 8
 
 
 class RowUpdater(FlowUpdater):
@@ -79,13 +82,25 @@ class RowUpdater(FlowUpdater):
         changed = SwitchFlowsEvent.createMatcher(self._connection, SwitchFlowsEvent.VIEW)
         while True:
             try:
-                self.refresh()
+                if self._is_behind():
+                    self.refresh()
             except Exception:
                 _logger.exception("%s: rows on %r cannot be computed, they stay as they are", self._owner, self._connection)
                 self.look_at_all()
                 await self.wait_with_timeout(_RETRY_S)
             else:
                 await changed
+
+    def _is_behind(self) -> bool:
+        """Tell whether there is something in the view that the rows do not show."""
+        return not self._declared or self._seen_version != self.view.version or self._unfinished is not NO_CHANGE
+
+    async def before_update(self) -> None:
+        """Let the view change first, when the objects that have changed concern it, too."""
+        for _ in range(_PATIENT_TURNS if self.follows_view else 0):
+            if not self.switch.view_due:
+                return
+            await self.do_events()
 
     async def updateflow(self, connection: Any, addvalues: Set[Any], removevalues: Set[Any], updatedvalues: Set[Any]) -> None:
         """Bring the rows up to date with the view; the three sets do not matter."""
@@ -202,16 +217,13 @@ class WalkingUpdater(RowUpdater):
         """Bring walkers and rows up to date with the view and with changed objects."""
         for values in (addvalues, removevalues, updatedvalues):
             self._waiting.update(value.getkey() for value in values)
-        view = self.view
-        if not view.ready:
+        if not self.view.ready:
             return
-        wanted = self.walkers(view)
-        if wanted is not self._wanted:
-            self._wanted = wanted
-            if wanted.keys() != self._walkerdict.keys():
-                self._walkerdict = dict(wanted)
-                self.refresh_walkers()
-        if not self.walked_all():
+        for _ in range(_MOST_WALKS):
+            if not self._want_walkers():
+                break
+            self._waiting |= await self.walk_now()
+        else:
             self.request_update()
             return
         self.changed, self._waiting = self._waiting, set()
@@ -224,6 +236,15 @@ class WalkingUpdater(RowUpdater):
             raise
         self.finish_changes()
         self.declare()
+
+    def _want_walkers(self) -> bool:
+        """Choose the walkers; return whether some are new, or gone."""
+        wanted = self.walkers(self.view)
+        same = wanted is self._wanted or wanted.keys() == self._walkerdict.keys()
+        self._wanted = wanted
+        if not same:
+            self._walkerdict = dict(wanted)
+        return not same or not self.walked_all()
 
     def compute(self) -> None:
         """Want the rows of what has changed in the view or among the objects."""
