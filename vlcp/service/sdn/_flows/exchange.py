@@ -15,6 +15,7 @@ from .encode import BUNDLE_CLOSE, BUNDLE_COMMIT, BUNDLE_OPEN, Encoder, bundle_ad
 from .fields import format_value
 from .ledger import Ledger
 from .queries import barrier
+from .spec import Sweep
 
 _SHOWN_ROWS = 20
 
@@ -150,6 +151,14 @@ def describe_drift(drift: Drift) -> str:
     more = "" if len(names) <= _SHOWN_ROWS else f" and {len(names) - _SHOWN_ROWS} more"
     shown = "; ".join(names[:_SHOWN_ROWS])
     return f"{missing} missing, {altered} altered, {extra} not ours; {shown}{more}"
+
+
+def describe_refusals(errors: Mapping[Tuple[str, Any], str]) -> List[str]:
+    """Write what :func:`refusals` returns for people: a line for each row, but not too many."""
+    lines = []
+    for (part, key), reason in list(errors.items())[:_SHOWN_ROWS]:
+        lines.append(f"{describe_key(key.key if isinstance(key, Sweep) else key)} refused ({part}): {reason}")
+    return lines if len(errors) <= _SHOWN_ROWS else [*lines, f"{len(errors)} rows refused in all"]
 
 
 def describe_refused(ledger: Ledger) -> List[Dict[str, Any]]:

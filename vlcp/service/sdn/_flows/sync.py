@@ -29,7 +29,7 @@ from .exchange import (
     bundled,
     committed,
     describe_drift,
-    describe_key,
+    describe_refusals,
     describe_refused,
     ordered,
     parts_of,
@@ -40,7 +40,6 @@ from .exchange import (
 )
 from .ids import Numbers
 from .ledger import Ledger
-from .spec import Sweep
 from .status import SwitchStatus, SyncSettings
 from .takeover import answers, questions
 from .view import SwitchView
@@ -53,7 +52,6 @@ _GATHERING_TURNS = 3
 _RETRY_S = 1.0
 _REFUSED_RETRY_S = 30.0
 _AUDIT_SLICE = 500
-_LOGGED_REFUSALS = 20
 
 
 @withIndices("connection", "kind")
@@ -258,7 +256,8 @@ class SwitchSync(RoutineContainer):
         self.ledger.settle(changes, errors, self._now())
         self.status.acknowledged(heard, self._now())
         self._settle_groups(changes, cleanup, errors)
-        self._log_refusals(errors)
+        for refusal in describe_refusals(errors):
+            _logger.warning("flows of %r: %s", self.connection, refusal)
         if cleanup.other_epochs:
             self._stale = self._atomic = False
         self.scheduler.emergesend(SwitchFlowsEvent(self.connection, SwitchFlowsEvent.SETTLED))
@@ -383,13 +382,6 @@ class SwitchSync(RoutineContainer):
     def _log_conflicts(self) -> None:
         while self.ledger.conflicts:
             _logger.error("flows of %r: %s", self.connection, self.ledger.conflicts.pop(0))
-
-    def _log_refusals(self, errors: Mapping[Tuple[str, Any], str]) -> None:
-        for (part, key), reason in list(errors.items())[:_LOGGED_REFUSALS]:
-            shown = describe_key(key.key if isinstance(key, Sweep) else key)
-            _logger.warning("flows of %r: %s refused (%s): %s", self.connection, shown, part, reason)
-        if len(errors) > _LOGGED_REFUSALS:
-            _logger.warning("flows of %r: %d rows refused in all", self.connection, len(errors))
 
     def describe(self) -> Dict[str, Any]:
         """Return the state for people: see ``openflowmanager/flowstatus``."""
