@@ -308,8 +308,11 @@ class FlowUpdater(RoutineContainer):
         keys: Set[str] = set()
         gone: List[str] = []
         if restart or self._wants_everything or self._walkers_changed:
-            keys = set(walkers) if restart else walkers.keys() - self._walked.keys()
-            gone = list(self._walked.keys() - walkers.keys())
+            keys = walkers.keys() - self._walked.keys()
+            if len(self._walked) + len(keys) > len(walkers):
+                gone = list(self._walked.keys() - walkers.keys())
+            if restart:
+                keys = set(walkers)
             self._walkers_changed = False
         for key in touched:
             keys.update(walker for walker in self._users.get(key, ()) if walker in walkers)

@@ -61,6 +61,8 @@ class DHCPUpdater(WalkingUpdater):
         self._by_number: Dict[int, str] = {}
         self._servers: Dict[str, Counter] = {}
         self._common: Dict[Hashable, Options] = {}
+        self._walked_version = -1
+        self._walk_ports: Dict[str, Callable[..., None]] = {}
         self._ip_id = random.randrange(0x10000)
 
     async def main(self) -> None:
@@ -74,7 +76,10 @@ class DHCPUpdater(WalkingUpdater):
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
         """Return what to walk: every logical port of the switch."""
-        return dict.fromkeys(view.ports, walk_settings)
+        if view.version != self._walked_version:
+            self._walked_version = view.version
+            self._walk_ports = dict.fromkeys(view.ports, walk_settings)
+        return self._walk_ports
 
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
         """Return the networks that a change concerns."""
