@@ -160,7 +160,7 @@ class UpdateRoutine:
 
     def _notified(self, notification: Notification) -> None:
         if notification.reason == UpdateNotification.RESTORED:
-            keys: Sequence[str] = list(self.mirror)
+            keys: Sequence[str] = [*self.mirror, *(key for key in self._fresh if key not in self.mirror)]
             versions: Sequence[Any] = [None] * len(keys)
         else:
             keys = notification.keys

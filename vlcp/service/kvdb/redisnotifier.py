@@ -171,10 +171,12 @@ class _Listener(Notifier):
         up = client.subscribe_state_matcher(container)
         while True:
             event, matcher = await M_(message, up)
+            if not self._starting and event.connmark > self._session:
+                # The first message of a session may come before the news that it is up.
+                self._session = event.connmark
+                self._restored()
             if matcher is message:
                 self._take(event.channel, event.message)
-            elif not self._starting and event.connmark > self._session:
-                self._restored()
 
     def _restored(self) -> None:
         _logger.info("redisnotifier: subscribed again, changes may have been missed")
