@@ -31,6 +31,7 @@ from vlcp.utils.networkmodel import (
 _logger = logging.getLogger(__name__)
 
 _NETWORK_PREFIX = LogicalNetwork._prefix + "."
+_PORT_PREFIX = LogicalPort._prefix + "."
 
 
 class Updates(NamedTuple):
@@ -96,6 +97,8 @@ class SwitchModel:
             for record in self._physical_ports(values).values():
                 physical = _id_of(PhysicalNetwork, record.physical_network)
                 wanted.add(PhysicalNetworkMap.default_key(physical))
+        if wanted == self._map_keys and all(key.startswith(_PORT_PREFIX) for key in changed):
+            return False
         self._related = {other for key in wanted for other in saved(key) if other.startswith(_NETWORK_PREFIX)}
         current, self._map_keys = self._map_keys, wanted
         for key in current - wanted:

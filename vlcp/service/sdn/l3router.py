@@ -28,7 +28,7 @@ from vlcp.service.sdn._l3_model import LocalAddresses, RoutedNetworks
 from vlcp.service.sdn._l3_neighbours import Neighbours
 from vlcp.service.sdn._l3_rows import HostInputs, l3_rows
 from vlcp.service.sdn._members import Members, map_key, walk_map
-from vlcp.service.sdn._proxied import Proxy
+from vlcp.service.sdn._proxied import Proxies
 from vlcp.service.sdn._routed import RoutedUpdater
 from vlcp.service.sdn._routers import Here, Node
 
@@ -71,7 +71,8 @@ class RouterUpdater(RoutedUpdater):
         self._local = LocalAddresses()
         self._networks = RoutedNetworks(self.view, self.routing, self._inner, parse_mac(parent.outroutermacmask))
         self._routed: Set[str] = set()
-        self._answers: Dict[str, Proxy] = {}
+        self._answers = Proxies()
+        self._outside: Set[Key] = set()
         self._learned: Set[Key] = set()
         self._hops: Set[Key] = set()
         self._forwarding = Forwarding(
@@ -171,7 +172,7 @@ class RouterUpdater(RoutedUpdater):
             network = self._members.network_of[key]
         number = None if network is None else self._networks.number(network)
         self._local.put(key, None, None)
-        self._answers.pop(key, None)
+        self._answers.put(key, None)
         if address is None or mac is None or network is None or number is None:
             return None
         try:
@@ -183,7 +184,7 @@ class RouterUpdater(RoutedUpdater):
         if record is None:
             return HostInputs(number, ip, self._networks.outer(network), target)
         self._local.put(key, (network, ip), target)
-        self._answers[key] = (format_value("ipv4_dst", ip), format_value("eth_src", target), network, False)
+        self._answers.put(key, (format_value("ipv4_dst", ip), format_value("eth_src", target), network, False))
         return HostInputs(number, ip, self._inner, target)
 
     def _forget_learned(self, key: Key) -> None:
@@ -266,11 +267,14 @@ class RouterUpdater(RoutedUpdater):
             while self._forwarding.owes_addresses() and self.scheduler.current_time < until:
                 await self.wait_with_timeout(_POLL_S)
             self.compute()
-        wanted: Set[Proxy] = set(self._answers.values())
-        for network, address in self._networks.outside_addresses():
-            mac = format_value("eth_src", self._networks.outer(network))
-            wanted.add((format_value("ipv4_dst", address), mac, network, False))
-        await self._parent.answer_for(self, self._connection, wanted)
+        outside = self._networks.outside_addresses()
+        for key in self._outside - outside:
+            self._answers.put(key, None)
+        for key in outside:
+            mac = format_value("eth_src", self._networks.outer(key[0]))
+            self._answers.put(key, (format_value("ipv4_dst", key[1]), mac, key[0], False))
+        self._outside = outside
+        await self._parent.answer_changes(self, self._connection, self._answers)
         self.switch.wake()
         while first and self._waits_for_hops() and self.scheduler.current_time < until:
             await self.wait_with_timeout(_POLL_S)
