@@ -72,9 +72,9 @@ def expected_parameters(signature: str) -> list[tuple[str, str | None]]:
 
 
 def actual_parameters(function: Any, bound: bool) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a function by name with stars, without ``self`` or ``cls``."""
+    """Return the parameters of a function by name with stars, without ``self`` or ``cls`` (PyPy's ``object`` calls it ``obj``)."""
     parameters = list(inspect.signature(function).parameters.values())
-    if bound and parameters and parameters[0].name in ("self", "cls"):
+    if bound and parameters and parameters[0].name in ("self", "cls", "obj"):
         parameters = parameters[1:]
     stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     return {stars.get(parameter.kind, "") + parameter.name: parameter for parameter in parameters}

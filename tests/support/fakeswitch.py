@@ -318,7 +318,7 @@ class FakeSwitch:
                 flow.instructions,
                 (flow.idle_timeout, flow.hard_timeout, flow.flags),
             )
-            for flow in self.tables.flows.values()
+            for flow in list(self.tables.flows.values())
         )
 
     def dump_groups(self) -> list[tuple[int, int, bytes]]:

@@ -73,11 +73,17 @@ class Codec:
             raise StoredValueError(key, "expected bytes, got %s" % (type(data).__name__,))
         try:
             text = _inflate(data)
-            return pickle.loads(text) if self._pickle else decode_stored(text)
+            return _unpickled(text) if self._pickle else decode_stored(text)
         except ValueError as error:
             raise StoredValueError(key, str(error)) from error
-        except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError) as error:
-            raise StoredValueError(key, "bad pickle: %s" % (error,)) from error
+
+
+def _unpickled(text: bytes) -> Any:
+    try:
+        return pickle.loads(text)
+    except Exception as error:
+        # Which exceptions bad data causes depends on the interpreter, and on the classes in it.
+        raise ValueError("bad pickle: %s" % (error,)) from error
 
 
 def _inflate(data: bytes) -> bytes:

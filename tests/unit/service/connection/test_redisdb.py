@@ -12,6 +12,7 @@ from support.poller import run_scheduler
 from support.redisserver import RedisServer, flush
 from support.redisstores import command, run_stores
 
+from vlcp.protocol.redis import RedisSubscribeMessageEvent
 from vlcp.service.connection.redisdb import RedisDB
 from vlcp.utils.dataobject import ReferenceObject, UniqueKeyReference
 from vlcp.utils.jsonencoder import StoredValueError
@@ -292,5 +293,26 @@ def test_an_updater_that_wants_keys_that_are_known_or_new_index_entries_has_them
 
     def raise_wanted(key):
         raise Wanted(key)
+
+    run_stores(test, server.url)
+
+
+def test_a_message_of_a_new_session_is_not_taken_before_it_is_known_that_others_may_have_been_lost(server):
+    async def test(container, store):
+        notifier, seen = store.createnotifier(), []
+        notifier.add_callback(seen.append)
+        await notifier.start(container)
+        await notifier.add_listen("k")
+        module = store.notifying
+        connection = module.client.subscribe_connection(container)
+        ((channel, message),) = module._messages(("k",), [(1, 1)])
+        for number, content in ((connection.connmark, b"1"), (connection.connmark + 1, b"2")):
+            for where, what in ((module.echo, content), (channel, message)):
+                names = (RedisSubscribeMessageEvent.MESSAGE, where, where, connection, number, connection.protocol)
+                container.scheduler.emergesend(RedisSubscribeMessageEvent(*names, message=what))
+            message = module._messages(("k",), [(1, 2)])[0][1]
+        await container.wait_with_timeout(0.1)
+        assert [note.reason for note in seen] == ["updated", "restored", "updated"]
+        assert not await notifier.heard("1") and await notifier.heard("2")
 
     run_stores(test, server.url)
