@@ -72,7 +72,7 @@ def expected_parameters(signature: str) -> list[tuple[str, str | None]]:
 
 
 def actual_parameters(function: Any, bound: bool) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a function by name with stars, without ``self`` or ``cls`` (PyPy's ``object`` calls it ``obj``)."""
+    """Return the parameters of a function by name with stars, without ``self`` or ``cls``, or ``obj`` as PyPy calls it."""
     parameters = list(inspect.signature(function).parameters.values())
     if bound and parameters and parameters[0].name in ("self", "cls", "obj"):
         parameters = parameters[1:]

@@ -248,11 +248,11 @@ class DataObject:
         if not isinstance(data, dict):
             raise ValueError("stored %s: expected attributes, got %.100r" % (cls.__name__, data))
         _refuse_reserved(cls, data)
-        created = cls.__new__(cls)
-        attributes = created.__dict__
-        attributes.update(data)
-        for name, value in cls().__dict__.items():
-            attributes.setdefault(name, value)
+        created = cls()
+        initial = created.__dict__
+        created.__dict__ = dict(data)
+        for name, value in initial.items():
+            created.__dict__.setdefault(name, value)
         return created
 
     @classmethod
