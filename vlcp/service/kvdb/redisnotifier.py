@@ -171,12 +171,15 @@ class _Listener(Notifier):
         up = client.subscribe_state_matcher(container)
         while True:
             event, matcher = await M_(message, up)
-            if not self._starting and event.connmark > self._session:
-                # The first message of a session may come before the news that it is up.
-                self._session = event.connmark
-                self._restored()
-            if matcher is message:
+            if matcher is up:
+                if not self._starting and event.connmark > self._session:
+                    self._session = event.connmark
+                    self._restored()
+            elif event.channel != self._module.echo:
                 self._take(event.channel, event.message)
+            elif event.connmark == self._session:
+                # In a session that is not up yet, and has not been told of, some channels are not subscribed again.
+                self._mark(event.message.decode("ascii", "replace"))
 
     def _restored(self) -> None:
         _logger.info("redisnotifier: subscribed again, changes may have been missed")
@@ -186,9 +189,6 @@ class _Listener(Notifier):
 
     def _take(self, channel: str, message: bytes) -> None:
         """Pass a message on; copies of one message arrive back to back."""
-        if channel == self._module.echo:
-            self._mark(message.decode("ascii", "replace"))
-            return
         if not channel.startswith(self._module.prefix) or message == self._last[1]:
             return
         try:

@@ -12,7 +12,7 @@ from support.poller import run_scheduler
 from support.redisserver import RedisServer, flush
 from support.redisstores import command, run_stores
 
-from vlcp.protocol.redis import RedisSubscribeMessageEvent
+from vlcp.protocol.redis import RedisConnectionStateEvent, RedisSubscribeMessageEvent
 from vlcp.service.connection.redisdb import RedisDB
 from vlcp.utils.dataobject import ReferenceObject, UniqueKeyReference
 from vlcp.utils.jsonencoder import StoredValueError
@@ -297,22 +297,29 @@ def test_an_updater_that_wants_keys_that_are_known_or_new_index_entries_has_them
     run_stores(test, server.url)
 
 
-def test_a_message_of_a_new_session_is_not_taken_before_it_is_known_that_others_may_have_been_lost(server):
+def test_reads_in_a_session_that_is_not_up_are_not_heard_of(server):
     async def test(container, store):
         notifier, seen = store.createnotifier(), []
         notifier.add_callback(seen.append)
         await notifier.start(container)
-        await notifier.add_listen("k")
         module = store.notifying
         connection = module.client.subscribe_connection(container)
-        ((channel, message),) = module._messages(("k",), [(1, 1)])
-        for number, content in ((connection.connmark, b"1"), (connection.connmark + 1, b"2")):
-            for where, what in ((module.echo, content), (channel, message)):
-                names = (RedisSubscribeMessageEvent.MESSAGE, where, where, connection, number, connection.protocol)
-                container.scheduler.emergesend(RedisSubscribeMessageEvent(*names, message=what))
-            message = module._messages(("k",), [(1, 2)])[0][1]
-        await container.wait_with_timeout(0.1)
-        assert [note.reason for note in seen] == ["updated", "restored", "updated"]
-        assert not await notifier.heard("1") and await notifier.heard("2")
+        up = RedisConnectionStateEvent.CONNECTION_UP
+        number, protocol = connection.connmark, connection.protocol
+
+        def publish(mark, session):
+            names = (RedisSubscribeMessageEvent.MESSAGE, module.echo, module.echo, connection, session, protocol)
+            container.scheduler.emergesend(RedisSubscribeMessageEvent(*names, message=mark))
+
+        publish(b"old", number)
+        publish(b"early", number + 1)
+        await container.wait_with_timeout(0.05)
+        assert await notifier.heard("old") and seen == []
+        container.scheduler.emergesend(RedisConnectionStateEvent(up, connection, number + 1, protocol))
+        publish(b"new", number + 1)
+        await container.wait_with_timeout(0.05)
+        assert [note.reason for note in seen] == [UpdateNotification.RESTORED]
+        assert await notifier.heard("new")
+        assert "old" not in notifier._marks and "early" not in notifier._marks
 
     run_stores(test, server.url)
