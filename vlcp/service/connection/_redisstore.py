@@ -170,10 +170,17 @@ class Store:
         :param told: False tells nobody
         :raises StorageUnavailableException: the server does not answer
         """
-        if not told or self.echo is None:
-            return (await self.ask(("MGET", *keys)))[0], None
-        mark = str(next(self._reads))
-        return (await self.ask(("MGET", *keys), ("PUBLISH", self.echo, mark)))[0], mark
+        mark: Optional[str] = None
+
+        def commands() -> List[Tuple[str, ...]]:
+            nonlocal mark
+            if not told or self.echo is None:
+                return [("MGET", *keys)]
+            # Another one for each attempt: what was told of the last one says nothing about what this one sees.
+            mark = str(next(self._reads))
+            return [("MGET", *keys), ("PUBLISH", self.echo, mark)]
+
+        return (await self._ask_for(commands, PATIENCE))[0], mark
 
     async def write(self, keys: Sequence[str], updater: Callable[..., Any], timeout: Optional[float]) -> Any:
         """Carry out one transaction; see ``updateallwithtime`` in :mod:`vlcp.service.kvdb.storage`."""
@@ -188,12 +195,15 @@ class Store:
 
         :raises StorageUnavailableException: no reply in time, or an error
         """
+        return await self._ask_for(lambda: commands, limit)
+
+    async def _ask_for(self, commands: Callable[[], Sequence[Any]], limit: float) -> List[Any]:
         deadline = self.now + limit
         while True:
             rest = deadline - self.now
             try:
                 return await self.client.batch_execute(
-                    self.container, *commands, raise_first_exception=True, timeout=max(rest, 0.01)
+                    self.container, *commands(), raise_first_exception=True, timeout=max(rest, 0.01)
                 )
             except RedisReplyException as error:
                 if error.kind not in PASSING or self.now + PAUSE >= deadline:

@@ -18,6 +18,7 @@ from vlcp.utils.dataobject import ReferenceObject, UniqueKeyReference
 from vlcp.utils.jsonencoder import StoredValueError
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalPort
 from vlcp.utils.notifier import UpdateNotification
+from vlcp.utils.redisclient import RedisConnectionDown
 
 pytestmark = pytest.mark.redis
 redis = pytest.importorskip("redis")
@@ -321,5 +322,26 @@ def test_reads_in_a_session_that_is_not_up_are_not_heard_of(server):
         assert [note.reason for note in seen] == [UpdateNotification.RESTORED]
         assert await notifier.heard("new")
         assert "old" not in notifier._marks and "early" not in notifier._marks
+
+    run_stores(test, server.url)
+
+
+def test_a_read_that_is_tried_again_is_told_of_under_another_name(server):
+    async def test(container, store):
+        client, sent = store.store().client, []
+        _, cache = await store.mgetwithcache(("k",))
+        execute = client.batch_execute
+
+        async def lose_the_first_reply(container, *commands, **settings):
+            sent.append(commands)
+            replies = await execute(container, *commands, **settings)
+            if len(sent) == 1:
+                raise RedisConnectionDown("the reply is lost")
+            return replies
+
+        client.batch_execute = lose_the_first_reply
+        _, cache = await store.mgetwithcache(("k",), cache=cache)
+        assert [commands[0] for commands in sent] == [("MGET", "k")] * 2
+        assert [commands[1][-1] for commands in sent] == ["1", "2"] and cache.mark == "2"
 
     run_stores(test, server.url)
