@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Set
 
 from vlcp.event.future import Future
 from vlcp.server.module import call_api
-from vlcp.service.kvdb._txn.mirror import Mirror, Version, later
+from vlcp.service.kvdb._txn.mirror import Mirror, Version, checked_version, later
 from vlcp.service.kvdb._txn.walk import Memo, Walker, run_walkers
 from vlcp.service.kvdb._txn.watches import Watches
 from vlcp.service.kvdb.redisnotifier import Notification, UpdateNotification
@@ -165,7 +165,7 @@ class UpdateRoutine:
         else:
             keys = notification.keys
             versions = notification.versions or [None] * len(keys)
-        known = [_checked(version) for version in versions]
+        known = [checked_version(version) for version in versions]
         awaited = bool(self.mirror.untold)
         dirty = {
             key: version
@@ -228,7 +228,8 @@ class UpdateRoutine:
         if self._unreachable:
             self._unreachable = False
             _logger.info("objectdb: the store can be read again")
-        self._advance(values)
+        # Keys that were collected meanwhile are listened to no longer.
+        self._advance({key: value for key, value in values.items() if key in self.mirror or key in self._fresh})
         return True
 
     async def _values(self, keys: List[str]) -> Dict[str, Any]:
@@ -396,8 +397,3 @@ def _with_key(key: str, value: Any) -> Any:
             _logger.error("objectdb: taken as missing: %s", error)
             return None
     return value
-
-
-def _checked(version: Any) -> Optional[Version]:
-    known = version is not None and all(isinstance(part, int) for part in version)
-    return (version[0], version[1]) if known else None

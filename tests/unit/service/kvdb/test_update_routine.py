@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unit.service.kvdb.test_objectdb import Item, add_node, key, put, run
+from unit.service.kvdb.test_objectdb import Item, add_node, both, key, put, run
 
 from vlcp.service.kvdb.redisnotifier import Notification
 
@@ -141,3 +141,21 @@ def test_a_change_that_is_read_before_its_notice_is_published_when_the_notice_na
         assert reference.kvdb_updateversion == 3
 
     run(test, ordered=False)
+
+
+@both
+def test_a_key_that_is_collected_while_it_is_read_again_is_not_kept(ordered):
+    async def test(container, host, odb, store):
+        place(store, "a", "b", kvdb_updateversion=1)
+        await odb.mget([key("a")], "me")
+        await odb.mget([key("b")], "other")
+        place(store, "a", kvdb_updateversion=2)
+        store.read_delay = 0.02
+        note(store, ("a", (1, 2)))
+        await container.wait_with_timeout(0.01)
+        await odb.unwatchall("me")
+        await odb._update.collect()
+        await container.wait_with_timeout(0.1)
+        assert list(odb._update.mirror) == [key("b")]
+
+    run(test, ordered=ordered)

@@ -28,6 +28,12 @@ def version_of(value: Any) -> Optional[Version]:
     return None
 
 
+def checked_version(told: Any) -> Optional[Version]:
+    """Return the version that a notice tells, or None when it tells none."""
+    known = told is not None and all(isinstance(part, int) for part in told)
+    return (told[0], told[1]) if known else None
+
+
 class Advance(NamedTuple):
     """What a turn brought.
 
