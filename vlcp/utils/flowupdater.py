@@ -16,6 +16,7 @@ from vlcp.event.runnable import RoutineContainer
 from vlcp.server.module import call_api
 from vlcp.utils.dataobject import DataObjectUpdateEvent
 from vlcp.utils.exceptions import StorageUnavailableException
+from vlcp.utils.walkerlib import Walkers
 
 _logger = logging.getLogger(__name__)
 
@@ -178,13 +179,13 @@ class FlowUpdater(RoutineContainer):
         :return: keys of the objects that have come or gone with it
         :raises Exception: as ``objectdb/walk``
         """
-        self._walkers_changed = True
+        self._walkers_changed = self._walkers_changed or not isinstance(self._walkerdict, Walkers)
         added, removed, _ = _differences(await self._walk(set(), False), set(), False)
         return {*added, *removed}
 
     def walked_all(self) -> bool:
         """True when every walker has run."""
-        if not (self._wants_everything or self._walkers_changed):
+        if not (self._wants_everything or self._walkers_changed or getattr(self._walkerdict, "changed", None)):
             return True
         return self._walkerdict.keys() <= self._walked.keys()
 
@@ -307,6 +308,10 @@ class FlowUpdater(RoutineContainer):
             walkers = {**dict.fromkeys(self._initialkeys, _save_key), **walkers}
         keys: Set[str] = set()
         gone: List[str] = []
+        if isinstance(walkers, Walkers):
+            changed, walkers.changed = walkers.changed, set()
+            keys = {key for key in changed if key in walkers and key not in self._walked}
+            gone = [key for key in changed if key not in walkers and key in self._walked]
         if restart or self._wants_everything or self._walkers_changed:
             keys = walkers.keys() - self._walked.keys()
             if len(self._walked) + len(keys) > len(walkers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Dict, Set
 
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
 
@@ -18,3 +18,26 @@ def ensure_keys(walk: Callable[[str], Any], *keys: str) -> None:
             walk(key)
         except WalkKeyNotRetrieved:
             continue
+
+
+class Walkers(Dict[str, Callable[..., Any]]):
+    """Walkers by key that know which keys have come or gone since an updater took them, so that it need not compare all keys;
+    for :class:`~vlcp.utils.flowupdater.FlowUpdater`. Change them with :meth:`put` and :meth:`drop` alone.
+
+    :ivar changed: these keys
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed: Set[str] = set()
+
+    def put(self, key: str, walker: Callable[..., Any]) -> None:
+        """Walk from ``key``. Another walker for the same key counts at its next walk."""
+        if key not in self:
+            self.changed.add(key)
+        self[key] = walker
+
+    def drop(self, key: str) -> None:
+        """Walk from ``key`` no longer."""
+        if self.pop(key, None) is not None:
+            self.changed.add(key)

@@ -9,6 +9,7 @@ from support.modules import run_modules
 from vlcp.server.module import Module, api
 from vlcp.utils.dataobject import DataObject, DataObjectUpdateEvent
 from vlcp.utils.flowupdater import FlowUpdater
+from vlcp.utils.walkerlib import Walkers
 
 
 class Thing(DataObject):
@@ -207,3 +208,27 @@ async def test_many_changes_in_one_turn_are_one_update(database, updater, settle
     await settle()
     assert len(updater.updates) <= 3
     assert sorted({name for update in updater.updates[1:] for name in update[2]}) == ["a", "b"]
+
+
+@on_database(a={"x": 1}, b={"x": 1}, c={"x": 1})
+async def test_walkers_that_know_what_changed_are_taken_one_by_one_also_after_a_walk_that_failed(database, updater, settle):
+    updater._wants_everything = False
+    walkers = updater._walkerdict = Walkers()
+    walkers.put(key("a"), follow)
+    updater.start()
+    await settle()
+    walkers.put(key("b"), follow)
+    walkers.drop(key("a"))
+    walkers.drop(key("unknown"))
+    assert walkers.changed == {key("a"), key("b")}
+    updater.request_update()
+    await settle()
+    assert updater.updates == [(["a"], [], []), (["b"], ["a"], [])] and not walkers.changed
+    database.fail = 1
+    walkers.put(key("c"), follow)
+    updater.request_update()
+    await settle()
+    assert not walkers.changed and len(updater.updates) == 2
+    await settle(2)
+    assert updater.updates[2:] == [(["c"], [], [])]
+    assert database.walks == [[key("a")], [key("b")], [key("c")]]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Set
 
 from vlcp.service.sdn._flows.view import ViewChange
 from vlcp.utils.exceptions import WalkKeyNotRetrieved
 from vlcp.utils.networkmodel import LogicalNetwork, LogicalNetworkMap
+from vlcp.utils.walkerlib import Walkers
 
 Walk = Callable[[str], Any]
 Save = Callable[[str], None]
@@ -58,34 +60,43 @@ class Members:
         self.network_of: Dict[str, str] = {}
         self._walker = walker
         self._map_walker = map_walker
-        self._walkers: Dict[str, Callable[..., None]] = {}
+        self._walkers = Walkers()
+        self._others: Set[str] = set()
         self._ports: Dict[str, Set[str]] = {}
         self._map_keys: Dict[str, str] = {}
         self._touched: Set[str] = set()
 
-    def walkers(self, networks: Iterable[str], values: Mapping[str, Any], changed: Set[str]) -> Mapping[str, Callable[..., None]]:
-        """Take what changed, and return what to walk: the maps of networks, and the ports that these have; the same mapping as
-        before when that is so.
+    def walkers(
+        self,
+        networks: Iterable[str],
+        values: Mapping[str, Any],
+        changed: Set[str],
+        others: Mapping[str, Callable[..., None]] = MappingProxyType({}),
+    ) -> Walkers:
+        """Take what changed, and return what to walk: the maps of networks, and the ports that these have.
 
         :param networks: keys of the networks whose ports are followed
         :param values: retrieved objects, the maps of the networks among them
         :param changed: keys of objects that are new, different or gone
+        :param others: what else to walk
         """
-        followed, same = set(networks), True
+        followed = set(networks)
         for network in self._ports.keys() - followed:
             self._replace(network, None)
             del self._ports[network]
-            same = False
+            self._walkers.drop(self._map_keys.pop(network))
         for network in followed:
             if network not in self._ports:
-                self._map_keys[network] = map_key(network)
+                key = self._map_keys[network] = map_key(network)
+                self._walkers.put(key, self._map_walker)
             elif self._map_keys[network] not in changed:
                 continue
             self._replace(network, values.get(self._map_keys[network]))
-            same = False
-        if not same:
-            maps = dict.fromkeys((self._map_keys[network] for network in followed), self._map_walker)
-            self._walkers = {**maps, **dict.fromkeys(self.network_of, self._walker)}
+        for key in self._others - others.keys():
+            self._walkers.drop(key)
+        for key, walker in others.items():
+            self._walkers.put(key, walker)
+        self._others = set(others)
         return self._walkers
 
     def _replace(self, network: str, members: Any) -> None:
@@ -94,7 +105,10 @@ class Members:
         for port in before - after:
             if self.network_of.get(port) == network:
                 del self.network_of[port]
-        self.network_of.update(dict.fromkeys(after - before, network))
+                self._walkers.drop(port)
+        for port in after - before:
+            self.network_of[port] = network
+            self._walkers.put(port, self._walker)
         self._ports[network] = after
         self._touched |= before ^ after
 

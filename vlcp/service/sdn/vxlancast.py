@@ -140,8 +140,8 @@ class VXLANUpdater(UploadUpdater):
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
         """Return what to walk: VXLAN networks with their ports, and addresses that first packets have asked for."""
         networks = [key for key, network in view.networks.items() if network.kind == KIND]
-        ports = self._members.walkers(networks, self._values, self._waiting) if self._parent.prepush else {}
-        return {**ports, **dict.fromkeys(networks, _walk_network), **self.upload_walkers()}
+        others = {**dict.fromkeys(networks, _walk_network), **self.upload_walkers()}
+        return self._members.walkers(networks, self._values, self._waiting, others) if self._parent.prepush else others
 
     def parts(self, view: SwitchView, change: ViewChange) -> Iterable[Tuple[Any, Optional[Any]]]:
         """Return the entities with rows that a change concerns."""

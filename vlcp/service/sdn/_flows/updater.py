@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Set, Tuple
 from vlcp.protocol.openflow import OpenflowAsyncMessageEvent
 from vlcp.protocol.openflow.openflow import OpenflowProtocolException
 from vlcp.utils.flowupdater import FlowUpdater
+from vlcp.utils.walkerlib import Walkers
 
 from .decode import match_of_structures
 from .encode import cookie_of
@@ -203,7 +204,8 @@ class WalkingUpdater(RowUpdater):
         self._waiting: Set[str] = set()
 
     def walkers(self, view: SwitchView) -> Mapping[str, Callable[..., None]]:
-        """Return ``{key: walker}`` for the objects of the view; the very same mapping as before when it has not changed."""
+        """Return ``{key: walker}`` for the objects of the view; the very same mapping as before when it has not changed, or
+        always the same :class:`~vlcp.utils.walkerlib.Walkers`."""
         return {}
 
     async def settle(self) -> None:
@@ -240,6 +242,10 @@ class WalkingUpdater(RowUpdater):
     def _want_walkers(self) -> bool:
         """Choose the walkers; return whether some are new, or gone."""
         wanted = self.walkers(self.view)
+        if isinstance(wanted, Walkers):
+            self._walkers_changed = self._walkers_changed or wanted is not self._walkerdict
+            self._walkerdict = wanted
+            return not self.walked_all() or bool(wanted.changed)
         same = wanted is self._wanted or wanted.keys() == self._walkerdict.keys()
         self._wanted = wanted
         if not same:
