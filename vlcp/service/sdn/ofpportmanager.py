@@ -48,6 +48,7 @@ class OpenflowPortManager(Module):
         self._ports: Dict[Switch, Dict[int, Any]] = {}
         self._connections: Dict[Switch, Any] = {}
         self._readers: Dict[Any, Any] = {}
+        self._early: Dict[Any, List[List[Any]]] = {}
         self._listener = RoutineContainer(self.scheduler)
         self._listener.main = self._listen  # type: ignore[method-assign]
         self.routines.append(self._listener)
@@ -110,7 +111,15 @@ class OpenflowPortManager(Module):
 
     async def _read(self, connection: Any, reason: str) -> None:
         request = port_request(connection.openflowdef)
-        replies = await connection.protocol.querymultipart(request, connection, self.apiroutine)
+        # What the switch says meanwhile may be later than its answer, although it is heard before that.
+        early: List[Any] = []
+        self._early.setdefault(connection, []).append(early)
+        try:
+            replies = await connection.protocol.querymultipart(request, connection, self.apiroutine)
+        finally:
+            self._early[connection].remove(early)
+            if not self._early[connection]:
+                del self._early[connection]
         found = {full_port_no(port.port_no): port for reply in replies for port in reply.ports}
         switch = _switch_of(connection)
         if self._connections.get(switch) is not connection:
@@ -122,12 +131,16 @@ class OpenflowPortManager(Module):
         remove = [port for number, port in before.items() if number not in found]
         if first or add or remove:
             self._tell(connection, add, remove, reason)
+        for message in early:
+            self._port_status(connection, message)
         if first:
             self.scheduler.emergesend(OpenflowPortSynchronized(connection))
 
     def _port_status(self, connection: Any, message: Any) -> None:
         switch = _switch_of(connection)
         ports = self._ports.get(switch)
+        for early in self._early.get(connection, ()):
+            early.append(message)
         if self._connections.get(switch) is not connection or ports is None:
             return
         port = message.desc
