@@ -92,6 +92,23 @@ async def works_again(container: Any, store: Any, limit: float = 10.0) -> float:
             assert time.monotonic() - began < limit
 
 
+def test_a_notifier_that_starts_while_nothing_answers_tells_to_read_everything_as_soon_as_it_can(proxy):
+    async def test(container, store):
+        notifier, seen = store.createnotifier(), []
+        notifier.add_callback(seen.append)
+        proxy.black_hole = True
+        await notifier.start(container)
+        proxy.black_hole = False
+        await until(container, lambda: [one.reason for one in seen] == [UpdateNotification.RESTORED], 10)
+        await notifier.add_listen("n")
+        await store.updateallwithtime(("n",), increment)
+        await notifier.publish(("n",), [None])
+        await until(container, lambda: any("n" in one.keys for one in seen), 10)
+        await notifier.stop(container)
+
+    run(test, proxy.url + chroot())
+
+
 def test_calls_fail_soon_while_the_server_is_stopped_and_are_not_carried_out_later(tmp_path):
     require_zookeeper()
     with Ensemble(tmp_path) as servers:

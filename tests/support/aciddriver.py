@@ -6,10 +6,14 @@ that work at the same time, and ends after some seconds. A killed one leaves a l
 
 from __future__ import annotations
 
+import gc
+import inspect
 import itertools
 import json
 import os
 import random
+import signal
+import sys
 import time
 from typing import Any, Callable, Dict, List
 
@@ -249,12 +253,19 @@ class Driver:
     async def _converge(self) -> None:
         """Log an error unless the watched references show what is in the store, soon after all is well."""
         end = time.monotonic() + _CONVERGENCE_SECONDS
+        reads: List[str] = []
         while time.monotonic() < end:
+            began = time.monotonic()
             values = await self._patiently(lambda: self._call("mgetonce", keys=self._accounts, nostale=True))
-            if [value.balance for value in values] == [self._viewed[key].balance for key in self._accounts]:
+            stored = [value.balance for value in values]
+            shown = [self._viewed[key].balance for key in self._accounts]
+            if stored == shown:
                 return
+            reads.append(
+                "after %.1f s in %.1f s %r, shown %r" % (began - self._plan.until, time.monotonic() - began, stored, shown)
+            )
             await self._container.wait_with_timeout(_RETRY_SECONDS)
-        self.fail("the watched references are not up to date")
+        self.fail("the watched references are not up to date: %d reads, %s" % (len(reads), "; ".join(reads[:1] + reads[-1:])))
 
     async def _read_all(self) -> None:
         """Log one read of everything that was ever written."""
@@ -297,11 +308,19 @@ class AcidDriver(Module):
             self.scheduler.quit()
 
 
+def _show_routines(*_: Any) -> None:
+    """Print where every routine waits."""
+    for one in [one for one in gc.get_objects() if inspect.iscoroutine(one) and one.cr_frame is not None]:
+        awaited = getattr(one.cr_await, "__qualname__", one.cr_await)
+        print("%s:%d %s awaits %s" % (one.cr_code.co_filename, one.cr_frame.f_lineno, one.__qualname__, awaited), file=sys.stderr)
+
+
 def main(text: str) -> int:
     """Run one driver.
 
     :param text: :class:`Plan` as JSON
     """
+    signal.signal(signal.SIGUSR1, _show_routines)
     AcidDriver.plan = Plan(**json.loads(text))
     plant(AcidDriver.plan.planted)
     for key, value in AcidDriver.plan.config.items():

@@ -258,6 +258,9 @@ class Run:
             status = process.wait(40)
         except subprocess.TimeoutExpired:
             status = None
+            # Its log tells then where its routines wait.
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(1)
         if status:
             self.anomalies.append(Anomaly("unexpected", "a process ended with status %d" % (status,)))
         elif status is None:

@@ -53,13 +53,15 @@ class ZkNotifier(Notifier):
         self._routine: Any = None
 
     async def start(self, container: Any) -> None:
-        """Begin to receive.
-
-        :raises StorageUnavailableException: ZooKeeper cannot be reached
-        """
+        """Begin to receive, as soon as ZooKeeper answers."""
         if self._routine is not None:
             return
-        await self._listen([_EVERYTHING])
+        try:
+            await self._listen([_EVERYTHING])
+        except StorageUnavailableException as error:
+            _logger.warning("zookeeperdb: no notifications until ZooKeeper answers: %s", error)
+            self._watchers[_EVERYTHING] = None
+            self._broken = True
         self._store.listeners.append(self._committed_here)
         self._store.notifiers.add(self)
         self._routine = self._store.container.subroutine(self._main(), False, daemon=True)
